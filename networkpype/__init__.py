@@ -1,0 +1,136 @@
+"""networkpype: the connection layer under an exchange connector.
+
+Subclass `Auth`, declare `RateLimit`s, hand both to a `ConnectionManagersFactory`, and talk to the
+exchange through its REST and WebSocket managers.
+"""
+
+from networkpype._version import __version__
+from networkpype.auth import Auth
+from networkpype.clock import Clock, SystemClock
+from networkpype.codec import JSONLoads, decimal_loads
+from networkpype.errors import (
+    AlreadyConnectedError,
+    AuthenticationError,
+    AuthenticationFailure,
+    BodyTooLargeError,
+    ConcurrentReceiveError,
+    ConfigurationError,
+    ConnectFailedError,
+    DecodeError,
+    HTTPAuthenticationError,
+    HTTPStatusError,
+    MissingCredentialsError,
+    MissingExtraError,
+    NetworkpypeError,
+    NotConnectedError,
+    Outcome,
+    RateLimitedError,
+    RedirectRefusedError,
+    RequestTimeoutError,
+    TLSError,
+    TransportError,
+    UnknownLimitError,
+    WebSocketClosedError,
+    WeightExceedsLimitError,
+)
+from networkpype.factory import ConnectionManagersFactory, ConnectionsFactory
+from networkpype.hooks import (
+    ClockStepped,
+    ClockSyncFailed,
+    ClockSynchronized,
+    Event,
+    Hook,
+    RequestFinished,
+    ThrottleWaited,
+    WebSocketClosed,
+    WebSocketOpened,
+)
+from networkpype.rest.connection import RESTConnection
+from networkpype.rest.manager import RESTManager
+from networkpype.rest.method import RESTMethod
+from networkpype.rest.processor.base import RESTPostProcessor, RESTPreProcessor
+from networkpype.rest.processor.time_synchronizer import TimeSynchronizerRESTPreProcessor
+from networkpype.rest.request import RESTRequest
+from networkpype.rest.response import RESTResponse
+from networkpype.throttler.context import AsyncRequestContext
+from networkpype.throttler.rate_limit import LinkedLimitWeightPair, RateLimit, TaskLog
+from networkpype.throttler.throttler import AsyncThrottler
+from networkpype.time_synchronizer import TimeSynchronizer
+from networkpype.websocket.connection import WebSocketConnection
+from networkpype.websocket.decoding import Compression
+from networkpype.websocket.manager import WebSocketManager
+from networkpype.websocket.processor.base import WebSocketPostProcessor, WebSocketPreProcessor
+from networkpype.websocket.request import (
+    WebSocketBinaryRequest,
+    WebSocketJSONRequest,
+    WebSocketPlainTextRequest,
+    WebSocketRequest,
+)
+from networkpype.websocket.response import WebSocketResponse
+
+__all__ = [
+    "AlreadyConnectedError",
+    "AsyncRequestContext",
+    "AsyncThrottler",
+    "Auth",
+    "AuthenticationError",
+    "AuthenticationFailure",
+    "BodyTooLargeError",
+    "Clock",
+    "ClockStepped",
+    "ClockSyncFailed",
+    "ClockSynchronized",
+    "Compression",
+    "ConcurrentReceiveError",
+    "ConfigurationError",
+    "ConnectFailedError",
+    "ConnectionManagersFactory",
+    "ConnectionsFactory",
+    "DecodeError",
+    "Event",
+    "HTTPAuthenticationError",
+    "HTTPStatusError",
+    "Hook",
+    "JSONLoads",
+    "LinkedLimitWeightPair",
+    "MissingCredentialsError",
+    "MissingExtraError",
+    "NetworkpypeError",
+    "NotConnectedError",
+    "Outcome",
+    "RESTConnection",
+    "RESTManager",
+    "RESTMethod",
+    "RESTPostProcessor",
+    "RESTPreProcessor",
+    "RESTRequest",
+    "RESTResponse",
+    "RateLimit",
+    "RateLimitedError",
+    "RedirectRefusedError",
+    "RequestFinished",
+    "RequestTimeoutError",
+    "SystemClock",
+    "TLSError",
+    "TaskLog",
+    "ThrottleWaited",
+    "TimeSynchronizer",
+    "TimeSynchronizerRESTPreProcessor",
+    "TransportError",
+    "UnknownLimitError",
+    "WebSocketBinaryRequest",
+    "WebSocketClosed",
+    "WebSocketClosedError",
+    "WebSocketConnection",
+    "WebSocketJSONRequest",
+    "WebSocketManager",
+    "WebSocketOpened",
+    "WebSocketPlainTextRequest",
+    "WebSocketPostProcessor",
+    "WebSocketPreProcessor",
+    "WebSocketRequest",
+    "WebSocketResponse",
+    "WeightExceedsLimitError",
+    "__version__",
+    "decimal_loads",
+]

@@ -1,0 +1,49 @@
+"""JSON in and out: strict defaults, and the hook for a faster or a decimal one.
+
+A `loads` takes text or UTF-8 bytes and raises ValueError on bad input, so ``orjson.loads`` and
+``msgspec.json.decode`` fit as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, NoReturn, TypeAlias
+
+from networkpype.errors import ConfigurationError
+
+__all__ = ["JSONLoads", "decimal_loads", "dumps", "loads"]
+
+JSONLoads: TypeAlias = Callable[[str | bytes], Any]
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+# Built once: json.loads() with any hook builds a decoder a call.
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_decode_decimal = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=Decimal).decode
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def loads(text: str | bytes) -> Any:
+    """Parse JSON; NaN and Infinity, which RFC 8259 does not have, are refused."""
+    return _decode(text if isinstance(text, str) else text.decode())
+
+
+def decimal_loads(text: str | bytes) -> Any:
+    """Parse JSON with every fraction as a `Decimal`, so that prices keep the digits they came with."""
+    return _decode_decimal(text if isinstance(text, str) else text.decode())
+
+
+def dumps(value: Any) -> str:
+    """Write compact JSON in ASCII; what JSON cannot hold is a ConfigurationError."""
+    try:
+        return _encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(
+            f"the body cannot be JSON: {error}; send numbers such as Decimal as str, "
+            "dates as the exchange's own text, and no NaN"
+        ) from None

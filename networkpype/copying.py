@@ -1,0 +1,58 @@
+"""Copy requests fast: plain containers by hand, everything else by `copy.deepcopy`."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, TypeVar
+
+__all__ = ["copy_object", "copy_value"]
+
+T = TypeVar("T")
+
+_ATOMS = frozenset({str, int, float, bool, bytes, type(None)})
+
+
+def copy_value(value: Any) -> Any:
+    """Copy as deeply as `copy.deepcopy` does; what cannot change is shared."""
+    try:
+        return _copy(value)
+    except RecursionError:
+        return copy.deepcopy(value)  # keeps a memo, so a value that holds itself ends
+
+
+def _copy(value: Any) -> Any:
+    kind = type(value)
+    if kind in _ATOMS:
+        return value
+    if kind is dict:
+        twin = value.copy()
+        for key, item in value.items():
+            if type(item) not in _ATOMS:
+                twin[key] = _copy(item)
+        return twin
+    if kind is list:
+        return [item if type(item) in _ATOMS else _copy(item) for item in value]
+    if kind is tuple:
+        return tuple([item if type(item) in _ATOMS else _copy(item) for item in value])
+    return copy.deepcopy(value)
+
+
+def copy_object(original: T) -> T:
+    """Copy an object's attributes deeply into a new one of its class, without calling `__init__`.
+
+    Subclasses, their slots, and attributes that were hung on from outside are kept.
+    """
+    kind = type(original)
+    twin = kind.__new__(kind)
+    twin.__dict__.update(
+        {
+            name: value if type(value) in _ATOMS else copy_value(value)
+            for name, value in original.__dict__.items()
+        }
+    )
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in ("__dict__", "__weakref__") and hasattr(original, name):
+                object.__setattr__(twin, name, copy_value(getattr(original, name)))
+    return twin

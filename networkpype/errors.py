@@ -1,0 +1,274 @@
+"""Every error of networkpype, on one page.
+
+Each carries an `Outcome`: what the caller must assume about the request, and so about the money.
+
+::
+
+    NetworkpypeError
+    ├── ConfigurationError (ValueError)       a wrong argument; nothing was sent
+    │   ├── UnknownLimitError                 no rate limit of that name
+    │   ├── WeightExceedsLimitError           heavier than its limit ever allows
+    │   ├── MissingCredentialsError           private request, no auth
+    │   └── MissingExtraError                 an optional package is not installed
+    ├── AuthenticationError                   the exchange refused who we are
+    ├── TransportError (OSError)              the bytes did not make it, or not provably
+    │   ├── ConnectFailedError                DNS, TCP: nothing was sent
+    │   │   └── TLSError                      certificate or handshake
+    │   ├── RequestTimeoutError (TimeoutError)
+    │   ├── RedirectRefusedError              3xx; credentials never follow a redirect
+    │   └── WebSocketClosedError (ConnectionError)
+    ├── HTTPStatusError (OSError)             the exchange answered 4xx or 5xx
+    │   ├── RateLimitedError                  429, 418, or 503 with Retry-After
+    │   └── HTTPAuthenticationError           401 or 403 to a private request; AuthenticationError too
+    ├── DecodeError (ValueError)              the answer could not be read; raw bytes kept
+    │   └── BodyTooLargeError
+    ├── NotConnectedError (RuntimeError)      sending or receiving on no connection
+    ├── AlreadyConnectedError (RuntimeError)  connecting twice
+    └── ConcurrentReceiveError (RuntimeError) two tasks reading one WebSocket
+
+No message, attribute or pickle of these holds a key, signature, token or passphrase.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Any
+
+__all__ = [
+    "AlreadyConnectedError",
+    "AuthenticationError",
+    "AuthenticationFailure",
+    "BodyTooLargeError",
+    "ConcurrentReceiveError",
+    "ConfigurationError",
+    "ConnectFailedError",
+    "DecodeError",
+    "HTTPAuthenticationError",
+    "HTTPStatusError",
+    "MissingCredentialsError",
+    "MissingExtraError",
+    "NetworkpypeError",
+    "NotConnectedError",
+    "Outcome",
+    "RateLimitedError",
+    "RedirectRefusedError",
+    "RequestTimeoutError",
+    "TLSError",
+    "TransportError",
+    "UnknownLimitError",
+    "WebSocketClosedError",
+    "WeightExceedsLimitError",
+]
+
+
+class Outcome(Enum):
+    """What may have happened at the exchange when a call failed."""
+
+    NOT_SENT = "not sent"
+    """Nothing reached the exchange; sending again is safe."""
+    REJECTED = "rejected"
+    """The exchange answered and did not do it."""
+    UNKNOWN = "unknown"
+    """It may have been executed: ask the exchange before sending again."""
+
+
+class NetworkpypeError(Exception):
+    """Base of all errors; `outcome` says what the caller must assume."""
+
+    outcome: Outcome = Outcome.NOT_SENT
+
+    def __init__(self, message: str = "", *, outcome: Outcome | None = None) -> None:
+        super().__init__(message)
+        if outcome is not None:
+            self.outcome = outcome
+
+
+class ConfigurationError(NetworkpypeError, ValueError):
+    """A wrong argument, found before anything was sent; the message names the fix."""
+
+
+class UnknownLimitError(ConfigurationError):
+    """A request names a rate limit that the throttler does not have."""
+
+    def __init__(self, limit_id: object = "", known: Iterable[str] = ()) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(str(limit_id), names, n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else ";"
+        self._message = f'no rate limit "{limit_id}"{hint} known: {", ".join(names) or "none"}'
+        super().__init__(self._message)
+        self.args = (limit_id, tuple(names))  # what a pickle hands to __init__ again
+        self.limit_id = limit_id
+
+    def __str__(self) -> str:
+        return self._message
+
+
+class WeightExceedsLimitError(ConfigurationError):
+    """A request weighs more than its limit admits in a whole window: it could never be sent."""
+
+
+class MissingCredentialsError(ConfigurationError):
+    """A private request was made where no auth is configured."""
+
+
+class MissingExtraError(ConfigurationError, ImportError):
+    """An optional dependency is missing; the message holds the pip command that installs it."""
+
+
+class AuthenticationFailure(Enum):
+    """Why the exchange refused an identity."""
+
+    REJECTED = "rejected"
+    PERMISSION = "permission denied"
+    EXPIRED = "expired"
+    TIMESTAMP = "timestamp"
+    NONCE = "nonce"
+
+
+class AuthenticationError(NetworkpypeError):
+    """The exchange refused a signature, key, token, timestamp or nonce.
+
+    `skew_ms` is set where the exchange told how far the timestamp was off.
+    """
+
+    outcome = Outcome.REJECTED
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        reason: AuthenticationFailure = AuthenticationFailure.REJECTED,
+        skew_ms: float | None = None,
+        outcome: Outcome | None = None,
+    ) -> None:
+        super().__init__(message, outcome=outcome)
+        self.reason = reason
+        self.skew_ms = skew_ms
+
+
+class TransportError(NetworkpypeError, OSError):
+    """The request or its answer was lost on the way."""
+
+    outcome = Outcome.UNKNOWN
+
+
+class ConnectFailedError(TransportError, ConnectionError):
+    """No connection could be made: name resolution, TCP, proxy or TLS. Nothing was sent."""
+
+    outcome = Outcome.NOT_SENT
+
+
+class TLSError(ConnectFailedError):
+    """The TLS handshake or the certificate failed. Never retried without verification."""
+
+
+class RequestTimeoutError(TransportError, TimeoutError):
+    """The deadline passed. NOT_SENT while still connecting, UNKNOWN once the request was written."""
+
+
+class RedirectRefusedError(TransportError):
+    """The exchange answered 3xx; networkpype never follows, for the target would see the signature."""
+
+    def __init__(
+        self, message: str = "", *, status: int = 0, outcome: Outcome | None = None
+    ) -> None:
+        super().__init__(message, outcome=outcome)
+        self.status = status
+
+
+class WebSocketClosedError(TransportError, ConnectionError):
+    """The WebSocket ended and this side did not ask for it.
+
+    `code` is the peer's close code (RFC 6455 section 7.4), 1005 for a close frame without one and
+    1006 where no close frame came; `reason` is the peer's text, escaped, or what was seen instead.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: int = 1006,
+        reason: str = "",
+        outcome: Outcome | None = None,
+    ) -> None:
+        super().__init__(message, outcome=outcome)
+        self.code = code
+        self.reason = reason
+
+
+class HTTPStatusError(NetworkpypeError, OSError):
+    """The exchange answered with an error status.
+
+    `status`, `headers` (without cookies), `body` (text, truncated, echoed secrets masked), `method`
+    and `url` (secret query values masked). 4xx is REJECTED; 408 and 5xx are UNKNOWN.
+    """
+
+    outcome = Outcome.REJECTED
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status: int = 0,
+        headers: Mapping[str, str] | None = None,
+        body: str = "",
+        method: str = "",
+        url: str = "",
+        outcome: Outcome | None = None,
+    ) -> None:
+        super().__init__(message, outcome=outcome)
+        self.status = status
+        self.headers: Mapping[str, str] = {} if headers is None else headers
+        self.body = body
+        self.method = method
+        self.url = url
+
+
+class RateLimitedError(HTTPStatusError):
+    """The exchange said to slow down; `retry_after` is its wait in seconds, None when not told."""
+
+    def __init__(
+        self, message: str = "", *, retry_after: float | None = None, **answer: Any
+    ) -> None:
+        super().__init__(message, **answer)
+        self.retry_after = retry_after
+
+
+class HTTPAuthenticationError(HTTPStatusError, AuthenticationError):
+    """The exchange answered a private request with 401 (rejected) or 403 (permission denied)."""
+
+
+class DecodeError(NetworkpypeError, ValueError):
+    """The answer arrived but could not be read; `raw` holds its first bytes.
+
+    The request itself was executed or refused by then: the outcome is UNKNOWN, never NOT_SENT. A
+    pickle leaves `raw` out.
+    """
+
+    outcome = Outcome.UNKNOWN
+
+    def __init__(self, message: str = "", *, raw: bytes = b"") -> None:
+        super().__init__(message)
+        self.raw = raw
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The answer may have been a login with a token in it; it stays in this process.
+        return {name: value for name, value in self.__dict__.items() if name != "raw"}
+
+
+class BodyTooLargeError(DecodeError):
+    """A body or message, after decompression, is larger than the configured limit."""
+
+
+class NotConnectedError(NetworkpypeError, RuntimeError):
+    """The WebSocket is not connected; nothing was sent."""
+
+
+class AlreadyConnectedError(NetworkpypeError, RuntimeError):
+    """`connect` was called on a WebSocket that is connected or connecting."""
+
+
+class ConcurrentReceiveError(NetworkpypeError, RuntimeError):
+    """Two tasks read one WebSocket: each would get some of the messages. Read in one and share."""

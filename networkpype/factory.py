@@ -1,0 +1,257 @@
+"""How it is wired: one client session, and managers that share throttler, auth and clock."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+from yarl import URL
+
+from networkpype._version import __version__
+from networkpype.codec import JSONLoads
+from networkpype.errors import ConfigurationError
+from networkpype.hooks import Hook
+from networkpype.rest.build import check_base_url, check_timeout
+from networkpype.rest.connection import DEFAULT_MAX_BODY_BYTES, RESTConnection
+from networkpype.rest.manager import DEFAULT_TIMEOUT_S, RESTManager
+from networkpype.transport import guard
+from networkpype.websocket.connection import WebSocketConnection
+from networkpype.websocket.manager import WebSocketManager
+
+if TYPE_CHECKING:
+    import ssl
+
+    from networkpype.auth.base import Auth
+    from networkpype.rest.processor.base import RESTPostProcessor, RESTPreProcessor
+    from networkpype.throttler.throttler import AsyncThrottler
+    from networkpype.time_synchronizer import TimeSynchronizer
+    from networkpype.websocket.processor.base import WebSocketPostProcessor, WebSocketPreProcessor
+
+__all__ = ["ConnectionManagersFactory", "ConnectionsFactory"]
+
+_CLOSE_TIMEOUT_S = 10.0
+
+
+class ConnectionsFactory:
+    """Make connections over one shared client session, which is opened on first use.
+
+    Server cookies are dropped unless `store_cookies`; what `update_cookies` sets is always sent.
+    Proxies and .netrc of the environment are ignored unless `trust_env`. `ssl_context` replaces the
+    default verification, for a private CA or a pinned certificate. `max_connections` bounds open
+    sockets; a request beyond it waits within its own deadline. `resolver` is aiohttp's.
+    """
+
+    def __init__(
+        self,
+        *,
+        json_loads: JSONLoads | None = None,
+        hook: Hook | None = None,
+        max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
+        max_connections: int = 100,
+        store_cookies: bool = False,
+        trust_env: bool = False,
+        ssl_context: ssl.SSLContext | None = None,
+        resolver: aiohttp.abc.AbstractResolver | None = None,
+    ) -> None:
+        if max_connections < 1:
+            raise ConfigurationError(f"max_connections is {max_connections}; pass at least 1")
+        self._json_loads = json_loads
+        self._hook = hook
+        self._max_body_bytes = max_body_bytes
+        self._max_connections = max_connections
+        self._store_cookies = store_cookies
+        self._trust_env = trust_env
+        self._ssl_context = ssl_context
+        self._resolver = resolver
+        self._session: aiohttp.ClientSession | None = None
+        self._web_sockets: weakref.WeakSet[WebSocketConnection] = weakref.WeakSet()
+
+    async def get_rest_connection(self) -> RESTConnection:
+        """Return a connection for requests."""
+        return RESTConnection(
+            self._open_session(),
+            max_body_bytes=self._max_body_bytes,
+            json_loads=self._json_loads,
+        )
+
+    async def get_ws_connection(self, **kwargs: Any) -> WebSocketConnection:
+        """Return a WebSocket that is not dialed yet; `kwargs` are those of its constructor."""
+        options = {"json_loads": self._json_loads, "hook": self._hook, **kwargs}
+        connection = WebSocketConnection(self._open_session(), **options)
+        self._web_sockets.add(connection)
+        return connection
+
+    async def update_cookies(self, cookies: Any) -> None:
+        """Send these cookies (a mapping or pairs) from now on, to every host."""
+        self._open_session().cookie_jar.update_cookies(cookies)
+
+    async def close(self) -> None:
+        """Disconnect every WebSocket and close the session; the next use opens a new one."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await asyncio.gather(*(ws.disconnect() for ws in self._web_sockets))
+        finally:
+            await session.close()
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            jar = aiohttp.CookieJar() if self._store_cookies else GivenCookies()
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=self._max_connections,
+                    ssl=True if self._ssl_context is None else self._ssl_context,
+                    resolver=self._resolver,
+                ),
+                cookie_jar=jar,
+                headers={"User-Agent": f"networkpype/{__version__}"},
+                middlewares=(guard,),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+                trust_env=self._trust_env,
+            )
+        return self._session
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        is_open = self._session is not None and not self._session.closed
+        return f"ConnectionsFactory({'open' if is_open else 'no session'})"
+
+
+class GivenCookies(aiohttp.CookieJar):
+    """Holds the cookies that the user set and none that a server sent."""
+
+    def update_cookies_from_headers(self, headers: Sequence[str], response_url: URL) -> None:
+        """Drop them: a session cookie is an identity that nobody asked for."""
+
+
+class ConnectionManagersFactory:
+    """Make REST and WebSocket managers that share one throttler, auth and clock.
+
+    Use it with ``async with``, or `close` it. An `auth` that was given no time provider uses
+    `time_synchronizer`. `base_url` goes before each `endpoint_url`. `timeout_s` (30 s) bounds calls
+    that bring no timeout. `json_loads` parses every answer and message (``orjson.loads`` for speed,
+    `decimal_loads` for exact prices). `hook` receives every event. `connections_factory` brings its
+    own settings of the socket: proxies, certificates, cookies, sizes.
+    """
+
+    def __init__(
+        self,
+        throttler: AsyncThrottler,
+        auth: Auth | None = None,
+        rest_pre_processors: Sequence[RESTPreProcessor] | None = None,
+        rest_post_processors: Sequence[RESTPostProcessor] | None = None,
+        ws_pre_processors: Sequence[WebSocketPreProcessor] | None = None,
+        ws_post_processors: Sequence[WebSocketPostProcessor] | None = None,
+        time_synchronizer: TimeSynchronizer | None = None,
+        *,
+        base_url: str | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        json_loads: JSONLoads | None = None,
+        hook: Hook | None = None,
+        connections_factory: ConnectionsFactory | None = None,
+    ) -> None:
+        _expect(throttler, "throttler", "execute_task", "an AsyncThrottler")
+        if auth is not None:
+            _expect(auth, "auth", "rest_authenticate", "an Auth")
+            if time_synchronizer is not None and hasattr(auth, "adopt_time_provider"):
+                auth.adopt_time_provider(time_synchronizer)
+        self._throttler = throttler
+        self._auth = auth
+        self._rest_pre_processors = rest_pre_processors
+        self._rest_post_processors = rest_post_processors
+        self._ws_pre_processors = ws_pre_processors
+        self._ws_post_processors = ws_post_processors
+        self._time_synchronizer = time_synchronizer
+        self._base_url = check_base_url(base_url)
+        self._timeout_s = check_timeout(timeout_s)
+        self._hook = hook
+        if json_loads is not None and connections_factory is not None:
+            raise ConfigurationError("pass json_loads to the ConnectionsFactory that you bring")
+        self._connections = connections_factory or ConnectionsFactory(
+            json_loads=json_loads, hook=hook
+        )
+
+    @property
+    def throttler(self) -> AsyncThrottler:
+        return self._throttler
+
+    @property
+    def auth(self) -> Auth | None:
+        return self._auth
+
+    @property
+    def time_synchronizer(self) -> TimeSynchronizer | None:
+        """Return the synchronizer that was given, None where none was."""
+        return self._time_synchronizer
+
+    async def get_rest_manager(self) -> RESTManager:
+        """Return a manager for requests; cheap, and one may serve a whole connector."""
+        return RESTManager(
+            await self._connections.get_rest_connection(),
+            self._throttler,
+            self._rest_pre_processors,
+            self._rest_post_processors,
+            self._auth,
+            base_url=self._base_url,
+            timeout_s=self._timeout_s,
+            hook=self._hook,
+        )
+
+    async def get_ws_manager(self, **kwargs: Any) -> WebSocketManager:
+        """Return a manager of one WebSocket that is not dialed yet.
+
+        `kwargs` go to the `WebSocketConnection`: `clock`, `hook`, `json_loads`.
+        """
+        return WebSocketManager(
+            await self._connections.get_ws_connection(**kwargs),
+            self._ws_pre_processors,
+            self._ws_post_processors,
+            self._auth,
+            throttler=self._throttler,
+        )
+
+    async def update_cookies(self, cookies: Any) -> None:
+        """Send these cookies (a mapping or pairs) from now on."""
+        await self._connections.update_cookies(cookies)
+
+    async def close(self) -> None:
+        """Disconnect every WebSocket and close the session; the next use opens a new one."""
+        await self._connections.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return (
+            f"ConnectionManagersFactory(base_url={self._base_url!r}, auth={self._auth!r}, "
+            f"throttler={self._throttler!r})"
+        )
+
+
+def _expect(value: object, name: str, method: str, what: str) -> None:
+    if not hasattr(value, method):
+        raise ConfigurationError(f"{name} is {type(value).__name__}; pass {what}")

@@ -1,0 +1,1 @@
+"""REST: a request, its wire form, the connection that sends it and the manager that orders the steps."""

@@ -1,0 +1,103 @@
+"""From a call's arguments to a request that shares nothing with the caller."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from networkpype.copying import copy_value
+from networkpype.errors import ConfigurationError
+from networkpype.redact import mask_url
+from networkpype.rest.method import RESTMethod
+from networkpype.rest.request import FORM_TYPE, JSON_TYPE, RESTRequest
+from networkpype.wire import Params, split_url
+
+__all__ = ["build_request", "check_base_url", "check_timeout", "default_content_type", "join_url"]
+
+
+def build_request(
+    url: str | None,
+    throttler_limit_id: str,
+    params: Params | None,
+    data: Any,
+    method: RESTMethod,
+    is_auth_required: bool,
+    headers: Mapping[str, str] | None,
+    endpoint_url: str | None,
+) -> RESTRequest:
+    """Build a request that shares nothing with the caller's arguments that could change."""
+    request = RESTRequest(
+        method=method,
+        url=url,
+        endpoint_url=endpoint_url,
+        params=_params(params),
+        data=_data(data),
+        headers=dict(headers) if headers else {},
+        is_auth_required=is_auth_required,
+        throttler_limit_id=throttler_limit_id,
+    )
+    if not request.content_type and (label := default_content_type(request)):
+        # The caller's own headers follow, in their order.
+        request.headers = {"Content-Type": label, **(headers or {})}
+    return request
+
+
+def default_content_type(request: RESTRequest) -> str:
+    """JSON for POST, PUT and every structured or non-GET body, form for a GET, else nothing."""
+    method, data = request.method, request.data
+    if method in (RESTMethod.POST, RESTMethod.PUT):
+        return JSON_TYPE
+    if method is RESTMethod.GET:
+        return FORM_TYPE if data is None or isinstance(data, (str, bytes)) else JSON_TYPE
+    return "" if data is None else JSON_TYPE
+
+
+def _params(params: Params | None) -> Params | None:
+    if type(params) is dict:
+        return {name: copy_value(value) for name, value in params.items() if value is not None}
+    if params is None or isinstance(params, str):
+        return params
+    # A multi-dict may hold a name twice, so anything else becomes pairs.
+    pairs = params.items() if isinstance(params, Mapping) else params
+    try:
+        return [(name, copy_value(value)) for name, value in pairs if value is not None]
+    except (TypeError, ValueError):
+        return params  # the encoder says what is wrong with it
+
+
+def _data(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {name: copy_value(value) for name, value in data.items() if value is not None}
+    return copy_value(data)
+
+
+def check_base_url(base_url: str | None) -> str | None:
+    if base_url is None:
+        return None
+    if split_url(base_url).query:
+        raise ConfigurationError("base_url has a query; put it into each request's params")
+    return base_url.rstrip("/")
+
+
+def join_url(base_url: str | None, endpoint_url: str | None) -> str:
+    """Put the endpoint behind the base; an endpoint can never change the host."""
+    if endpoint_url is None:
+        raise ConfigurationError("the request has neither url nor endpoint_url; pass one of them")
+    if base_url is None:
+        raise ConfigurationError(
+            f"endpoint_url {mask_url(endpoint_url)!r} needs a base: "
+            "pass base_url= to ConnectionManagersFactory, or the whole url="
+        )
+    if "://" in endpoint_url.partition("?")[0] or endpoint_url.startswith(("//", "\\", "/\\")):
+        raise ConfigurationError(
+            f"endpoint_url {mask_url(endpoint_url)!r} names a host; pass a path such as /v1/time"
+        )
+    return f"{base_url}/{endpoint_url.removeprefix('/')}"
+
+
+def check_timeout(timeout: float) -> float:
+    valid = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    if not valid or not (math.isfinite(timeout) and timeout > 0):
+        raise ConfigurationError(f"timeout is {timeout!r}; pass seconds above zero")
+    return timeout

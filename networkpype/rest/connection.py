@@ -1,0 +1,184 @@
+"""The socket side of REST: one request out, one whole answer back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from networkpype.codec import JSONLoads
+from networkpype.errors import (
+    BodyTooLargeError,
+    ConfigurationError,
+    NetworkpypeError,
+    RedirectRefusedError,
+    TransportError,
+)
+from networkpype.redact import mask_url
+from networkpype.rest.request import JSON_TYPE, RESTRequest
+from networkpype.rest.response import RESTResponse
+from networkpype.wire import check_headers
+from networkpype.transport import (
+    Flight,
+    LostError,
+    RedirectedError,
+    redirect_outcome,
+    transport_error,
+)
+
+__all__ = ["DEFAULT_MAX_BODY_BYTES", "RESTConnection", "freeze", "rest_failure"]
+
+# The largest public answers (all instruments of an exchange) are near 20 MB.
+DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024
+
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)  # the caller's deadline rules
+_FIXED = frozenset(
+    "allow_redirects max_redirects middlewares raise_for_status params data json headers".split()
+)
+
+
+class RESTConnection:
+    """Sends requests through a client session; never twice, never to another place.
+
+    `max_body_bytes` bounds the answer after decompression. `json_loads` parses it.
+    """
+
+    def __init__(
+        self,
+        aiohttp_client_session: aiohttp.ClientSession,
+        *,
+        max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
+        json_loads: JSONLoads | None = None,
+    ) -> None:
+        if max_body_bytes < 1:
+            raise ConfigurationError(f"max_body_bytes is {max_body_bytes}; pass at least 1")
+        self._session = aiohttp_client_session
+        self._max_body_bytes = max_body_bytes
+        self._json_loads = json_loads
+
+    async def call(
+        self,
+        request: RESTRequest,
+        encoded: bool = False,
+        *,
+        flight: Flight | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  one deadline over all steps, not a race
+        **kwargs: Any,
+    ) -> RESTResponse:
+        """Send the request and read the answer to its end, any status but 3xx.
+
+        `encoded` is kept from 1.1.5; the request encodes itself once in either case. `timeout`
+        (seconds) covers connect, headers and body. `kwargs` go to aiohttp (`ssl`, `proxy`, ...).
+
+        Raises TransportError, its RequestTimeoutError or RedirectRefusedError, BodyTooLargeError,
+        and ConfigurationError, the last before anything is sent.
+        """
+        refused = _FIXED.intersection(kwargs)
+        if refused:
+            raise ConfigurationError(
+                f"{', '.join(sorted(refused))} cannot be passed to aiohttp here: "
+                "put it on the RESTRequest; redirects are never followed"
+            )
+        flight = flight or Flight()
+        url, headers, body = freeze(request)
+        failure: BaseException
+        try:
+            if timeout is None:
+                return await self._exchange(
+                    request.method.value, url, headers, body, flight, kwargs
+                )
+            async with asyncio.timeout(timeout):
+                return await self._exchange(
+                    request.method.value, url, headers, body, flight, kwargs
+                )
+        except NetworkpypeError:
+            raise
+        except (OSError, aiohttp.ClientError, LostError, RedirectedError) as error:
+            failure = error
+        # Raised out here so that no chained traceback shows aiohttp's URL and headers.
+        raise rest_failure(failure, request, flight)
+
+    async def _exchange(
+        self,
+        method: str,
+        url: URL,
+        headers: dict[str, str],
+        body: bytes | None,
+        flight: Flight,
+        kwargs: dict[str, Any],
+    ) -> RESTResponse:
+        response = await self._session.request(
+            method,
+            url,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            middlewares=(flight,),
+            timeout=_NO_TIMEOUT,
+            **kwargs,
+        )
+        try:
+            content = await self._read(response)
+        except BaseException:
+            response.close()  # half a body is left on this socket: it must not go back to the pool
+            raise
+        return RESTResponse(response, body=content, json_loads=self._json_loads)
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        limit = self._max_body_bytes
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := await response.content.readany():
+            size += len(chunk)
+            if size > limit:
+                raise BodyTooLargeError(
+                    f"the body of {mask_url(str(response.url))} is larger than {limit} bytes; "
+                    "raise max_body_bytes if that is expected",
+                    raw=chunks[0][:2000] if chunks else b"",
+                )
+            chunks.append(chunk)
+        response.release()
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def freeze(request: RESTRequest) -> tuple[URL, dict[str, str], bytes | None]:
+    """Turn the request into the URL, headers and body that leave the socket, all validated."""
+    parts = request.wire_url
+    url = URL.build(
+        scheme=parts.scheme,
+        authority=parts.host,
+        path=parts.path,
+        query_string=request.query_string,
+        encoded=True,
+    )
+    headers = dict(request.headers or {})
+    check_headers(headers)
+    if request.data is None:
+        return url, headers, None
+    body = request.body_bytes
+    if not request.content_type:
+        text = isinstance(request.data, str)
+        raw = isinstance(request.data, (bytes, bytearray, memoryview))
+        headers["Content-Type"] = (
+            "text/plain; charset=utf-8"
+            if text
+            else "application/octet-stream"
+            if raw
+            else JSON_TYPE
+        )
+    return url, headers, body
+
+
+def rest_failure(error: BaseException, request: RESTRequest, flight: Flight) -> TransportError:
+    """Name the request, masked, and what became of it."""
+    what = f"{request.method} {mask_url(request.url or '')}"
+    if isinstance(error, RedirectedError):
+        return RedirectRefusedError(
+            f"{what}: HTTP {error.status} redirect refused, for its target would see the "
+            "credentials; use the address it points to",
+            status=error.status,
+            outcome=redirect_outcome(error.status),
+        )
+    return transport_error(error, what, written=flight.written)

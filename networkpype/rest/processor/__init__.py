@@ -1,0 +1,1 @@
+"""Hooks that rewrite a REST request before it is signed, or a response after it arrived."""

@@ -1,0 +1,145 @@
+"""One REST request and its wire form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, Self
+
+from networkpype import codec
+from networkpype.copying import copy_object
+from networkpype.errors import ConfigurationError
+from networkpype.redact import MASK, mask_url
+from networkpype.rest.method import RESTMethod
+from networkpype.wire import Params, WireURL, encode_pairs, encode_query, split_url
+
+__all__ = ["RESTRequest"]
+
+JSON_TYPE = "application/json"
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+
+@dataclass(repr=False)
+class RESTRequest:
+    """What to send. An `Auth` receives a copy, changes or replaces it, and returns it.
+
+    `params`: a mapping, ordered (name, value) pairs, or an already encoded query string.
+    `data`: a mapping or list (sent as JSON, or as a form where the Content-Type header says so),
+    text (UTF-8), or bytes; None sends no body.
+
+    The wire form (`path`, `query_string`, `path_qs`, `host`, `body_bytes`) is computed from the
+    fields each time it is read, by the encoder that also feeds the socket: sign what it returns,
+    and what you signed is what is sent.
+    """
+
+    method: RESTMethod
+    url: str | None = None
+    endpoint_url: str | None = None
+    params: Params | None = None
+    data: Any = None
+    headers: Mapping[str, str] | None = None
+    is_auth_required: bool = False
+    throttler_limit_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.method) is not RESTMethod:
+            try:
+                self.method = RESTMethod(str(self.method).upper())
+            except ValueError:
+                raise ConfigurationError(
+                    f"method {self.method!r} is unknown; use one of {list(RESTMethod)}"
+                ) from None
+
+    @property
+    def wire_url(self) -> WireURL:
+        """Return the URL's parts as they travel, without `params`."""
+        if self.url is None:
+            raise ConfigurationError(
+                "the request has no url; pass url=, or endpoint_url= to a factory with base_url="
+            )
+        return split_url(self.url)
+
+    @property
+    def host(self) -> str:
+        """Return the Host header: lower case, with the port unless it is the scheme's own."""
+        return self.wire_url.host
+
+    @property
+    def path(self) -> str:
+        """Return the percent-encoded path, at least ``/``."""
+        return self.wire_url.path
+
+    @property
+    def query_string(self) -> str:
+        """Return the percent-encoded query, URL's own part first, without ``?``; may be empty."""
+        return encode_query(self.wire_url.query, self.params)
+
+    @property
+    def path_qs(self) -> str:
+        """Return path and query exactly as they stand on the request line."""
+        query = self.query_string
+        return f"{self.path}?{query}" if query else self.path
+
+    @property
+    def body_bytes(self) -> bytes:
+        """Return the body exactly as it is sent, empty where there is none."""
+        data = self.data
+        if data is None:
+            return b""
+        if isinstance(data, str):
+            try:
+                return data.encode()
+            except UnicodeEncodeError:
+                raise ConfigurationError(
+                    "the body holds half of a surrogate pair, which UTF-8 cannot carry"
+                ) from None
+        if isinstance(data, (bytes, bytearray, memoryview)):
+            return bytes(data)
+        if self.content_type.startswith(FORM_TYPE):
+            return encode_pairs(data).encode()
+        if not isinstance(data, (dict, list, tuple)):
+            data = dict(data) if isinstance(data, Mapping) else data
+        return codec.dumps(data).encode()
+
+    @property
+    def content_type(self) -> str:
+        """Return the Content-Type of the headers, in lower case; empty where none is set."""
+        for name, value in (self.headers or {}).items():
+            if name.lower() == "content-type":
+                return value.lower()
+        return ""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return copy_object(self)
+
+    def __copy__(self) -> Self:
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"{type(self).__name__} does not pickle: it may hold a signature; "
+            "send its fields and build it on the other side"
+        )
+
+    def __repr__(self) -> str:
+        shown = mask_url(self.url or self.endpoint_url or "")
+        if self.params:
+            shown += f", params=[{', '.join(_names(self.params))}]"
+        if self.headers:
+            shown += f", headers=[{', '.join(map(str, self.headers))}]"
+        if self.data is not None:
+            shown += f", data={type(self.data).__name__}"
+        if self.is_auth_required:
+            shown += ", is_auth_required"
+        if self.throttler_limit_id is not None:
+            shown += f", throttler_limit_id={self.throttler_limit_id!r}"
+        return f"{type(self).__name__}({self.method} {shown})"
+
+
+def _names(params: Params) -> list[str]:
+    if isinstance(params, str):
+        return [MASK]
+    pairs = params.items() if isinstance(params, Mapping) else params
+    return [str(pair[0]) for pair in pairs if pair]

@@ -1,0 +1,122 @@
+"""Between our errors and aiohttp: what both connections share.
+
+`Flight` is one request under way. As a client middleware it switches off aiohttp's hidden second
+send (aiohttp repeats GET, PUT and DELETE once when a pooled connection dies after the request was
+written, so the exchange would execute twice), and it knows whether the request was written, which
+is what tells NOT_SENT from UNKNOWN.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+import aiohttp
+
+from networkpype.errors import (
+    ConnectFailedError,
+    Outcome,
+    RequestTimeoutError,
+    TLSError,
+    TransportError,
+)
+from networkpype.redact import escape
+
+__all__ = ["Flight", "LostError", "RedirectedError", "guard", "transport_error"]
+
+REDIRECTS = frozenset({300, 301, 302, 303, 305, 306, 307, 308})
+# After these a server has, by their definition, not acted on the request.
+_UNACTED_REDIRECTS = frozenset({301, 307, 308})
+
+
+class LostError(Exception):
+    """Carries a lost connection past aiohttp's retry; no OSError, or aiohttp would wrap it again."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__()
+        self.reason = describe(cause)
+
+
+class RedirectedError(Exception):
+    """Carries a 3xx answer out of aiohttp before it could be followed."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.status = status
+
+
+class Flight:
+    """One request under way: `written` is True from the moment its first byte may leave."""
+
+    __slots__ = ("written",)
+
+    def __init__(self) -> None:
+        self.written = False
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        send = request.send
+
+        async def send_and_note(connection: Any) -> aiohttp.ClientResponse:
+            self.written = True
+            return await send(connection)
+
+        # aiohttp connects and writes in one step; an instance attribute is the one place between
+        # the two that works for every session and costs no trace objects.
+        request.send = send_and_note  # type: ignore[method-assign]
+        return await guard(request, handler)
+
+
+async def guard(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Client middleware: no second send, no redirect."""
+    try:
+        response = await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise  # never connected, and aiohttp does not repeat it
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        lost = LostError(error)
+    else:
+        if response.status not in REDIRECTS:
+            return response
+        response.close()
+        raise RedirectedError(response.status)
+    raise lost  # outside the handler, so that no context keeps the URL and headers alive
+
+
+def redirect_outcome(status: int) -> Outcome:
+    """Say what a refused redirect means: 302 and 303 also follow requests that were executed."""
+    return Outcome.REJECTED if status in _UNACTED_REDIRECTS else Outcome.UNKNOWN
+
+
+def describe(error: BaseException) -> str:
+    """Name an error without its URL, headers or proxy credentials."""
+    name = type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return escape(f"{name}: {error.os_error.strerror or type(error.os_error).__name__}")
+    if isinstance(error, OSError):
+        return escape(f"{name}: {error.strerror}") if error.strerror else name
+    if isinstance(error, (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)):
+        return name
+    if isinstance(error, aiohttp.ClientResponseError):
+        return escape(f"{name}: {error.message}", limit=200)
+    return name
+
+
+def transport_error(error: BaseException, what: str, *, written: bool) -> TransportError:
+    """Turn any failure below into a typed error; `what` is the redacted request."""
+    outcome = Outcome.UNKNOWN if written else Outcome.NOT_SENT
+    if isinstance(error, TimeoutError):
+        return RequestTimeoutError(f"{what}: timed out", outcome=outcome)
+    if isinstance(error, LostError):
+        return TransportError(f"{what}: connection lost ({error.reason})", outcome=outcome)
+    reason = describe(error)
+    if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError, ssl.CertificateError)):
+        detail = getattr(error, "certificate_error", None) or getattr(error, "os_error", error)
+        text = escape(str(getattr(detail, "verify_message", "") or type(detail).__name__))
+        return TLSError(f"{what}: TLS failed ({text})")
+    if not written:
+        return ConnectFailedError(f"{what}: no connection ({reason})")
+    return TransportError(f"{what}: {reason}", outcome=outcome)

@@ -1,0 +1,1 @@
+"""WebSocket: requests, decoding, one connection and the manager that orders the steps."""

@@ -1,0 +1,145 @@
+"""In what order one WebSocket message is sent, and one received."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from networkpype.errors import ConfigurationError, MissingCredentialsError
+from networkpype.websocket.connection import WebSocketConnection
+from networkpype.websocket.request import WebSocketRequest
+from networkpype.websocket.response import WebSocketResponse
+
+if TYPE_CHECKING:
+    from networkpype.auth.base import Auth
+    from networkpype.throttler.throttler import AsyncThrottler
+    from networkpype.websocket.processor.base import WebSocketPostProcessor, WebSocketPreProcessor
+
+__all__ = ["WebSocketManager"]
+
+
+class WebSocketManager:
+    """One connection with throttling, processors and auth around it.
+
+    ``async with`` disconnects at the end; `connect` is awaited inside.
+    """
+
+    def __init__(
+        self,
+        connection: WebSocketConnection,
+        ws_pre_processors: Sequence[WebSocketPreProcessor] | None = None,
+        ws_post_processors: Sequence[WebSocketPostProcessor] | None = None,
+        auth: Auth | None = None,
+        *,
+        throttler: AsyncThrottler | None = None,
+    ) -> None:
+        self._connection = connection
+        self._pre_processors = list(ws_pre_processors or ())
+        self._post_processors = list(ws_post_processors or ())
+        self._auth = auth
+        self._throttler = throttler
+
+    @property
+    def connected(self) -> bool:
+        """Tell whether the socket is open."""
+        return self._connection.connected
+
+    @property
+    def last_recv_time(self) -> float:
+        """Return when the last data frame came, in Unix seconds; 0 for never."""
+        return self._connection.last_recv_time
+
+    async def connect(self, ws_url: str, **options: Any) -> None:
+        """Dial; the options and errors are those of `WebSocketConnection.connect`."""
+        await self._connection.connect(ws_url, **options)
+
+    async def disconnect(self) -> None:
+        """Close within the close timeout; safe to repeat, and from another task."""
+        await self._connection.disconnect()
+
+    async def subscribe(self, request: WebSocketRequest) -> None:
+        """Send a subscription; the same as `send`, and says what is meant."""
+        await self.send(request)
+
+    async def send(self, request: WebSocketRequest) -> None:
+        """Throttle, copy, process, sign and send; the caller's request is never changed.
+
+        Raises MissingCredentialsError and other ConfigurationErrors before anything is sent.
+        """
+        auth = self._auth
+        if request.is_auth_required and auth is None:
+            raise MissingCredentialsError(
+                f"{request!r} is private and no auth is configured, so nothing was sent; "
+                "pass auth= to ConnectionManagersFactory"
+            )
+        limit_id = request.throttler_limit_id
+        if limit_id is None:
+            await self._process_and_send(request, auth)
+            return
+        if self._throttler is None:
+            raise ConfigurationError(
+                f"{request!r} names a rate limit and this manager has no throttler; "
+                "pass throttler=, or get the manager from a ConnectionManagersFactory"
+            )
+        async with self._throttler.execute_task(limit_id):
+            await self._process_and_send(request, auth)
+
+    async def _process_and_send(self, request: WebSocketRequest, auth: Auth | None) -> None:
+        request = copy.deepcopy(request)
+        for pre_processor in self._pre_processors:
+            request = _returned(
+                await pre_processor.pre_process(request), pre_processor, "pre_process"
+            )
+        if request.is_auth_required and auth is not None:
+            request = _returned(await auth.ws_authenticate(request), auth, "ws_authenticate")
+        await self._connection.send(request)
+
+    async def ping(self, payload: bytes = b"") -> None:
+        """Send a protocol ping."""
+        await self._connection.ping(payload)
+
+    async def receive(self) -> WebSocketResponse | None:
+        """Return the next message after its post-processors; None when this side disconnected.
+
+        Raises what `WebSocketConnection.receive` raises.
+        """
+        response = await self._connection.receive()
+        if response is not None and self._post_processors:
+            return await self._post_process(response)
+        return response
+
+    async def iter_messages(self) -> AsyncIterator[WebSocketResponse]:
+        """Yield messages until this side disconnects; raises what `receive` raises."""
+        receive = self.receive if self._post_processors else self._connection.receive
+        while (response := await receive()) is not None:
+            yield response
+
+    async def _post_process(self, response: WebSocketResponse) -> WebSocketResponse:
+        for post_processor in self._post_processors:
+            response = await post_processor.post_process(response)
+        return response
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.disconnect()
+
+    def __repr__(self) -> str:
+        return f"WebSocketManager({self._connection!r})"
+
+
+def _returned(request: Any, by: object, method: str) -> WebSocketRequest:
+    if not isinstance(request, WebSocketRequest):
+        raise ConfigurationError(
+            f"{type(by).__name__}.{method} returned {type(request).__name__}; "
+            "it must return the WebSocketRequest to send"
+        )
+    return request

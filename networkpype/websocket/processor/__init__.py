@@ -1,0 +1,1 @@
+"""Hooks that rewrite an outgoing WebSocket request or an incoming message."""

@@ -1,0 +1,196 @@
+"""From a URL, parameters and a body to the exact text that leaves the socket.
+
+One encoder serves the signer and the sender. Values are percent-encoded by RFC 3986: everything but
+``A-Z a-z 0-9 - . _ ~`` is escaped as UTF-8, a space as ``%20``. A URL keeps the escapes that its
+author wrote and gets only those that are missing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import quote
+
+from networkpype.errors import ConfigurationError
+from networkpype.redact import mask_url
+
+__all__ = [
+    "Params",
+    "WireURL",
+    "check_headers",
+    "encode_pairs",
+    "encode_query",
+    "encode_value",
+    "split_url",
+]
+
+Params: TypeAlias = "Mapping[str, Any] | Sequence[tuple[str, Any]] | str"
+
+_unreserved = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
+_header_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110 token
+_header_value = re.compile(r"[\t\x20-\x7e]*").fullmatch
+_escape_or_percent = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_host_label = re.compile(r"[A-Za-z0-9._-]+").fullmatch
+_ipv6 = re.compile(r"\[[0-9A-Fa-f:.]+\]").fullmatch
+_PATH_SAFE = "/%:@!$&'()*+,;=~"
+_QUERY_SAFE = _PATH_SAFE + "?"
+_DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
+
+
+class WireURL(NamedTuple):
+    """A URL in parts, each as it travels: `host` is the Host header, `query` has no ``?``."""
+
+    scheme: str
+    host: str
+    path: str
+    query: str
+
+
+def encode_value(value: object) -> str:
+    """Write one parameter value as text: booleans as ``true``, numbers without an exponent."""
+    if type(value) is str:
+        return value
+    if isinstance(value, Enum):
+        return encode_value(value.value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, (float, Decimal)):
+        if not math.isfinite(value):
+            raise ConfigurationError(f"a parameter is {value}; exchanges take finite numbers only")
+        # repr(0.00001) is 1e-05, which no exchange reads as a price.
+        return format(value if isinstance(value, Decimal) else Decimal(repr(value)), "f")
+    if isinstance(value, str):
+        return str(value)
+    raise ConfigurationError(
+        f"a parameter is a {type(value).__name__}; pass str, int, float, Decimal, bool, "
+        "an Enum of these, or a list of them (leave out what is None)"
+    )
+
+
+def _quote(text: str) -> str:
+    if _unreserved(text):
+        return text
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:
+        raise ConfigurationError(
+            "a parameter holds half of a surrogate pair, which UTF-8 cannot carry; "
+            "decode the text properly before passing it"
+        ) from None
+
+
+def encode_pairs(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
+    """Percent-encode names and values in their order; a list of values repeats its name."""
+    pairs = params.items() if isinstance(params, Mapping) else params
+    parts = []
+    try:
+        for name, value in pairs:
+            key = name if _unreserved(name) else _quote(name)
+            if type(value) is str:  # the common case, without a call
+                parts.append(f"{key}={value if _unreserved(value) else _quote(value)}")
+            elif isinstance(value, (list, tuple)):
+                parts.extend([f"{key}={_quote(encode_value(item))}" for item in value])
+            else:
+                parts.append(f"{key}={_quote(encode_value(value))}")
+    except ConfigurationError:
+        raise
+    except (TypeError, ValueError):
+        raise ConfigurationError(
+            "params must be a mapping, pairs of (name, value) with str names, or an encoded str"
+        ) from None
+    return "&".join(parts)
+
+
+def encode_query(own: str, params: Params | None) -> str:
+    """Join the URL's own query with `params`; a str is taken as already encoded."""
+    if not params:
+        return own
+    if isinstance(params, str):
+        more = _complete_escapes(params, _QUERY_SAFE)
+    elif isinstance(params, (bytes, bytearray)):
+        raise ConfigurationError("params are bytes; pass a mapping, pairs, or an encoded str")
+    else:
+        more = encode_pairs(params)
+    return f"{own}&{more}" if own and more else own or more
+
+
+def _complete_escapes(text: str, safe: str) -> str:
+    """Escape what may not stand in a URL, leaving the escapes that are there."""
+    if _unreserved(text):
+        return text
+    try:
+        return quote(_escape_or_percent.sub("%25", text), safe=safe)
+    except UnicodeEncodeError:
+        raise ConfigurationError("the URL holds half of a surrogate pair") from None
+
+
+@lru_cache(maxsize=1024)
+def split_url(url: str) -> WireURL:
+    """Take an absolute http, https, ws or wss URL apart and encode each part once.
+
+    A ``#`` is escaped like any other character: an API has no fragments, and dropping the rest of
+    the path in silence would send something else than was asked for.
+    """
+    scheme, separator, rest = url.partition("://")
+    scheme = scheme.lower()
+    if not separator or scheme not in _DEFAULT_PORTS:
+        shown = mask_url(url)
+        raise ConfigurationError(
+            f'URL "{shown}" has no scheme that can be sent; '
+            f'write it whole, such as "https://{shown.removeprefix("//").split("://")[-1]}"'
+        )
+    cut = min((at for at in map(rest.find, "/?#\\") if at >= 0), default=len(rest))
+    authority, tail = rest[:cut], rest[cut:]
+    raw_path, _, raw_query = tail.partition("?")
+    if raw_path[:1] == "\\":
+        raise ConfigurationError(f'URL "{mask_url(url)}" has a backslash after its host; use "/"')
+    if raw_path[:1] == "#":
+        raw_path = "/" + raw_path
+    return WireURL(
+        scheme,
+        _wire_host(scheme, authority, url),
+        _complete_escapes(raw_path, _PATH_SAFE) or "/",
+        _complete_escapes(raw_query, _QUERY_SAFE),
+    )
+
+
+def _wire_host(scheme: str, authority: str, url: str) -> str:
+    if "@" in authority:
+        raise ConfigurationError(
+            f'URL "{mask_url(url)}" holds user info; pass credentials to an Auth instead'
+        )
+    name, port = authority, ""
+    if authority[-1:] != "]" and ":" in authority:
+        name, _, port = authority.rpartition(":")
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise ConfigurationError(f'URL "{mask_url(url)}" has a port that is no number')
+    if not name.isascii():
+        try:
+            name = name.encode("idna").decode("ascii")
+        except UnicodeError:
+            raise ConfigurationError(f'URL "{mask_url(url)}" has a host that is no name') from None
+    if not (_host_label(name) or _ipv6(name)):
+        raise ConfigurationError(f'URL "{mask_url(url)}" has no valid host')
+    name = name.lower()
+    return name if not port or port == _DEFAULT_PORTS[scheme] else f"{name}:{int(port)}"
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Refuse names and values that would break out of their line or be changed on the way."""
+    for name, value in headers.items():
+        if type(name) is not str or not _header_name(name):
+            raise ConfigurationError(f"header name {name!r} is not a token of RFC 9110")
+        if not isinstance(value, str):
+            raise ConfigurationError(f'header "{name}" is a {type(value).__name__}; pass it as str')
+        if not _header_value(value) or value != value.strip(" \t"):
+            raise ConfigurationError(
+                f'header "{name}" holds a control character (CR, LF, NUL, ...), a character '
+                "outside ASCII, or blanks at its ends; strip or encode the value"
+            )
