@@ -34,7 +34,7 @@ def loads(text: str | bytes) -> Any:
 
 
 def decimal_loads(text: str | bytes) -> Any:
-    """Parse JSON with every fraction as a `Decimal`, so that prices keep the digits they came with."""
+    """Parse JSON with every fraction as a `Decimal`: prices keep the digits they came with."""
     return _decode_decimal(text if isinstance(text, str) else text.decode())
 
 

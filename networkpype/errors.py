@@ -19,9 +19,10 @@ Each carries an `Outcome`: what the caller must assume about the request, and so
     │   └── WebSocketClosedError (ConnectionError)
     ├── HTTPStatusError (OSError)             the exchange answered 4xx or 5xx
     │   ├── RateLimitedError                  429, 418, or 503 with Retry-After
-    │   └── HTTPAuthenticationError           401 or 403 to a private request; AuthenticationError too
+    │   └── HTTPAuthenticationError           (AuthenticationError) 401, 403 to a private one
     ├── DecodeError (ValueError)              the answer could not be read; raw bytes kept
     │   └── BodyTooLargeError
+    ├── MessageTimeoutError (TimeoutError)    no WebSocket message came; the connection is open
     ├── NotConnectedError (RuntimeError)      sending or receiving on no connection
     ├── AlreadyConnectedError (RuntimeError)  connecting twice
     └── ConcurrentReceiveError (RuntimeError) two tasks reading one WebSocket
@@ -47,6 +48,7 @@ __all__ = [
     "DecodeError",
     "HTTPAuthenticationError",
     "HTTPStatusError",
+    "MessageTimeoutError",
     "MissingCredentialsError",
     "MissingExtraError",
     "NetworkpypeError",
@@ -165,11 +167,11 @@ class TLSError(ConnectFailedError):
 
 
 class RequestTimeoutError(TransportError, TimeoutError):
-    """The deadline passed. NOT_SENT while still connecting, UNKNOWN once the request was written."""
+    """The deadline passed: NOT_SENT while still connecting, UNKNOWN once it was written."""
 
 
 class RedirectRefusedError(TransportError):
-    """The exchange answered 3xx; networkpype never follows, for the target would see the signature."""
+    """The exchange answered 3xx; never followed, for the target would see the signature."""
 
     def __init__(
         self, message: str = "", *, status: int = 0, outcome: Outcome | None = None
@@ -260,6 +262,10 @@ class DecodeError(NetworkpypeError, ValueError):
 
 class BodyTooLargeError(DecodeError):
     """A body or message, after decompression, is larger than the configured limit."""
+
+
+class MessageTimeoutError(NetworkpypeError, TimeoutError):
+    """No message came within `message_timeout`; the connection is still open."""
 
 
 class NotConnectedError(NetworkpypeError, RuntimeError):

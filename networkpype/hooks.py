@@ -1,7 +1,7 @@
 """What happened: frozen events, and the hook that receives them.
 
-A hook is any callable that takes one event. It runs inline, so it must be quick; when it raises, the
-error is logged and the call that caused the event goes on. No event holds a secret.
+A hook is any callable that takes one event. It runs inline, so it must be quick; when it raises,
+the error is logged and the call that caused the event goes on. No event holds a secret.
 """
 
 from __future__ import annotations

@@ -15,19 +15,26 @@ MASK = "***"
 
 # Lower case, letters only. Market data and order terms that every exchange prints in its own docs.
 _HARMLESS_PARAMS = frozenset(
-    """
-    symbol symbols pair pairs market markets instrument instid insttype currency coin asset base quote
-    category side type ordertype timeinforce tif price quantity qty size amount volume leverage
-    limit depth interval period granularity start end starttime endtime from to since until fromid
-    page pagesize offset cursor sort order orderby direction status state recvwindow timestamp
-    reduceonly postonly permissions channel topic level step
-    """.split()
+    re.findall(
+        "[a-z]+",
+        """
+        symbol symbols pair pairs market markets instrument instid insttype currency coin asset base
+        quote category side type ordertype timeinforce tif price quantity qty size amount volume
+        leverage limit depth interval period granularity start end starttime endtime from to since
+        until fromid page pagesize offset cursor sort order orderby direction status state
+        recvwindow timestamp reduceonly postonly permissions channel topic level step
+        """,
+    )
 )
 _HARMLESS_HEADERS = frozenset(
-    """
-    accept accept-encoding accept-language cache-control connection content-encoding content-length
-    content-type date host origin retry-after server transfer-encoding upgrade user-agent vary
-    """.split()
+    re.findall(
+        "[a-z-]+",
+        """
+        accept accept-encoding accept-language cache-control connection content-encoding
+        content-length content-type date host origin retry-after server transfer-encoding upgrade
+        user-agent vary
+        """,
+    )
 )
 _NOT_LETTERS = re.compile(r"[^a-z]")
 # Listen keys and session tokens travel in paths too; order ids and UUIDs are shorter than this.

@@ -33,7 +33,7 @@ def status_error(
     body: str,
     private: bool,
 ) -> HTTPStatusError:
-    """Build the error for an answer; `url` and `body` come masked, `private` means it was signed."""
+    """Build the error for an answer; `url` and `body` come masked, `private` means signed."""
     kept = CIMultiDict(headers)
     for name in ("Set-Cookie", "Set-Cookie2", "Authorization"):
         kept.popall(name, None)

@@ -30,7 +30,7 @@ _UNACTED_REDIRECTS = frozenset({301, 307, 308})
 
 
 class LostError(Exception):
-    """Carries a lost connection past aiohttp's retry; no OSError, or aiohttp would wrap it again."""
+    """Carries a lost connection past aiohttp's retry; no OSError, which aiohttp would wrap."""
 
     def __init__(self, cause: BaseException) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Flight:
 
         # aiohttp connects and writes in one step; an instance attribute is the one place between
         # the two that works for every session and costs no trace objects.
-        request.send = send_and_note  # type: ignore[method-assign]
+        request.send = send_and_note  # type: ignore[method-assign, assignment]
         return await guard(request, handler)
 
 

@@ -1,1 +1,1 @@
-"""REST: a request, its wire form, the connection that sends it and the manager that orders the steps."""
+"""REST: a request and its wire form, the connection that sends it, the manager of the steps."""

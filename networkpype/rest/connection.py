@@ -19,7 +19,6 @@ from networkpype.errors import (
 from networkpype.redact import mask_url
 from networkpype.rest.request import JSON_TYPE, RESTRequest
 from networkpype.rest.response import RESTResponse
-from networkpype.wire import check_headers
 from networkpype.transport import (
     Flight,
     LostError,
@@ -27,6 +26,7 @@ from networkpype.transport import (
     redirect_outcome,
     transport_error,
 )
+from networkpype.wire import check_headers
 
 __all__ = ["DEFAULT_MAX_BODY_BYTES", "RESTConnection", "freeze", "rest_failure"]
 
@@ -35,7 +35,16 @@ DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)  # the caller's deadline rules
 _FIXED = frozenset(
-    "allow_redirects max_redirects middlewares raise_for_status params data json headers".split()
+    [
+        "allow_redirects",
+        "max_redirects",
+        "middlewares",
+        "raise_for_status",
+        "params",
+        "data",
+        "json",
+        "headers",
+    ]
 )
 
 
@@ -64,7 +73,7 @@ class RESTConnection:
         encoded: bool = False,
         *,
         flight: Flight | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109  one deadline over all steps, not a race
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> RESTResponse:
         """Send the request and read the answer to its end, any status but 3xx.

@@ -1,4 +1,4 @@
-"""In what order one REST call happens: capacity, copy, processors, signature, socket, processors."""
+"""In what order one REST call happens: capacity, processors, signature, socket, processors."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class RESTManager:
         method: RESTMethod = RESTMethod.GET,
         is_auth_required: bool = False,
         return_err: bool = False,
-        timeout: float | None = None,  # noqa: ASYNC109  the public name since 1.1.5
+        timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
         *,
         endpoint_url: str | None = None,
@@ -88,7 +88,8 @@ class RESTManager:
         Top-level None values of `params` and `data` are dropped. The Content-Type is JSON for a
         body and form for a bare GET unless `headers` say otherwise. `timeout` (seconds) starts when
         capacity is granted and covers processors, signature, connect, headers and body.
-        `json_loads` parses this answer (`decimal_loads` keeps prices exact). `kwargs` go to aiohttp.
+        `json_loads` parses this answer (`decimal_loads` keeps prices exact); `kwargs` go to
+        aiohttp.
 
         Raises HTTPStatusError (with `return_err` its parsed body is returned instead, or its text
         where it is no JSON), DecodeError, TransportError, AuthenticationError from an auth, and
@@ -114,7 +115,7 @@ class RESTManager:
         method: RESTMethod = RESTMethod.GET,
         is_auth_required: bool = False,
         return_err: bool = False,
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
         *,
         endpoint_url: str | None = None,
@@ -132,7 +133,7 @@ class RESTManager:
     async def call(
         self,
         request: RESTRequest,
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,
         **kwargs: Any,
     ) -> RESTResponse:
         """Copy, process, sign and send one request without throttling; any status but 3xx returns.
@@ -147,7 +148,7 @@ class RESTManager:
         self,
         request: RESTRequest,
         return_err: bool,
-        timeout: float | None,  # noqa: ASYNC109
+        timeout: float | None,
         kwargs: dict[str, Any],
     ) -> RESTResponse:
         # One attempt. A retry policy belongs here: each further attempt copies the request anew,
@@ -162,7 +163,7 @@ class RESTManager:
     async def _attempt(
         self,
         request: RESTRequest,
-        timeout: float | None,  # noqa: ASYNC109
+        timeout: float | None,
         kwargs: dict[str, Any],
     ) -> tuple[RESTResponse, RESTRequest]:
         """Send a request that is ours to change; return the response and what was sent."""

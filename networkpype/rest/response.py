@@ -23,8 +23,8 @@ _KEPT_RAW_BYTES = 2000
 class RESTResponse:
     """Status, headers and body of an answer.
 
-    `body` holds the decompressed bytes. It is None only where the object was built by hand around an
-    aiohttp response that has not been read; `json` and `text` read it then.
+    `body` holds the decompressed bytes. It is None only where the object was built by hand around
+    an aiohttp response that has not been read; `json` and `text` read it then.
     """
 
     def __init__(

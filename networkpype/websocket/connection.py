@@ -3,47 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import math
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
 import aiohttp
 from aiohttp import WSMsgType
-from yarl import URL
 
 from networkpype.clock import Clock, SystemClock
 from networkpype.codec import JSONLoads
 from networkpype.errors import (
     AlreadyConnectedError,
-    BodyTooLargeError,
     ConcurrentReceiveError,
     ConfigurationError,
-    ConnectFailedError,
-    NetworkpypeError,
+    MessageTimeoutError,
     NotConnectedError,
     Outcome,
-    RedirectRefusedError,
     WebSocketClosedError,
 )
 from networkpype.hooks import Hook, WebSocketClosed, WebSocketOpened, emit
-from networkpype.redact import escape, mask_url
-from networkpype.status import status_error
-from networkpype.transport import LostError, RedirectedError, describe, transport_error
+from networkpype.redact import mask_url
+from networkpype.transport import describe
 from networkpype.websocket.decoding import Compression, MessageDecoder
+from networkpype.websocket.dialing import (
+    NO_CLOSE_FRAME,
+    AnyMessage,
+    abort,
+    check_positive,
+    closing,
+    dial,
+)
 from networkpype.websocket.heartbeat import Pulse, Verdict
 from networkpype.websocket.request import WebSocketRequest
 from networkpype.websocket.response import WebSocketResponse
 from networkpype.wire import check_headers, split_url
+
+# A coroutine runs in a task, so this is never None; the cast costs nothing on the hot path.
+current_task = cast("Callable[[], asyncio.Task[Any]]", asyncio.current_task)
 
 __all__ = ["DEFAULT_MAX_MESSAGE_BYTES", "WebSocketConnection"]
 
 DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
-_NO_CODE = 1005  # RFC 6455 section 7.4.1: a close frame came without a code
-_NO_CLOSE_FRAME = 1006
 _DEFLATE_WINDOW_BITS = 15
 
 
@@ -106,9 +110,9 @@ class WebSocketConnection:
         """Dial: name, TCP, TLS and upgrade within `dial_timeout_s`.
 
         `ping_timeout`: seconds of silence after which a ping is sent; without any frame within half
-        of that while somebody reads, the connection is dead. None sends none. `auto_ping` is kept
-        from 1.1.5: a server's ping is echoed with its payload in either case. `message_timeout`:
-        seconds that `receive` waits for data before TimeoutError; the connection stays open.
+        of that while somebody reads, the connection is dead. None or 0 sends none. `auto_ping` is
+        kept from 1.1.5: a server's ping is echoed with its payload in either case.
+        `message_timeout`: seconds that `receive` waits for data before MessageTimeoutError.
         `permessage_deflate` offers RFC 7692. `compression` declares how binary frames are packed.
         `kwargs` go to aiohttp (`ssl`, `proxy`, `origin`, ...).
 
@@ -121,35 +125,27 @@ class WebSocketConnection:
                 f"already connect{'ing' if self._dialing else 'ed'} to {mask_url(self._url)}; "
                 "disconnect() first, or get another manager from the factory"
             )
-        for name, value in (
-            ("ping_timeout", ping_timeout),
-            ("message_timeout", message_timeout),
-            ("dial_timeout_s", dial_timeout_s),
-            ("close_timeout_s", close_timeout_s),
-            ("max_message_bytes", max_message_bytes),
-        ):
-            _check_positive(name, value)
+        check_positive("ping_timeout", ping_timeout or 1)  # None and 0 send no pings
+        check_positive("message_timeout", 1 if message_timeout is None else message_timeout)
+        check_positive("dial_timeout_s", dial_timeout_s)
+        check_positive("close_timeout_s", close_timeout_s)
+        check_positive("max_message_bytes", max_message_bytes)
         decoder = MessageDecoder(
             compression, max_size=max_message_bytes, json_loads=self._json_loads
         )
-        parts = split_url(ws_url)
+        host = split_url(ws_url).host
         headers = dict(ws_headers or {})
         check_headers(headers)
         if not verify_ssl:
-            _log.warning("TLS certificate of %s is not verified: for tests only", parts.host)
+            _log.warning("TLS certificate of %s is not verified: for tests only", host)
             kwargs["ssl"] = False
         self._forget()
         self._url = ws_url
         self._dialing = True
         try:
-            ws = await self._dial(
-                URL.build(
-                    scheme=parts.scheme,
-                    authority=parts.host,
-                    path=parts.path,
-                    query_string=parts.query,
-                    encoded=True,
-                ),
+            ws = await dial(
+                self._session,
+                ws_url,
                 dial_timeout_s,
                 headers=headers,
                 autoping=False,
@@ -168,25 +164,12 @@ class WebSocketConnection:
         self._now = asyncio.get_running_loop().time
         self._pulse = Pulse(
             self._now(),
-            ping_interval_s=ping_timeout,
-            pong_timeout_s=None if ping_timeout is None else ping_timeout / 2,
+            ping_interval_s=ping_timeout or None,
+            pong_timeout_s=ping_timeout / 2 if ping_timeout else None,
             message_timeout_s=message_timeout,
         )
         self._poll()
         emit(self._hook, WebSocketOpened(mask_url(ws_url)))
-
-    async def _dial(
-        self, url: URL, dial_timeout_s: float, **options: Any
-    ) -> aiohttp.ClientWebSocketResponse[bool]:
-        failure: BaseException
-        try:
-            async with asyncio.timeout(dial_timeout_s):
-                return await self._session.ws_connect(url, **options)
-        except NetworkpypeError:
-            raise
-        except (OSError, aiohttp.ClientError, LostError, RedirectedError) as error:
-            failure = error
-        raise _dial_error(failure, mask_url(self._url), dial_timeout_s)
 
     async def disconnect(self) -> None:
         """Close within `close_timeout_s` whatever the peer does; safe to repeat.
@@ -198,13 +181,13 @@ class WebSocketConnection:
         if ws is None:
             return
         try:
-            async with asyncio.timeout(self._close_timeout_s):
-                await ws.close()
-        except TimeoutError:
-            pass  # a peer that talks on instead of closing; aborted below
+            # A peer may talk on for ever instead of closing; then it is aborted below.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._close_timeout_s):
+                    await ws.close()
         finally:
             abort(ws)
-            code = ws.close_code or _NO_CLOSE_FRAME
+            code = ws.close_code or NO_CLOSE_FRAME
             emit(self._hook, WebSocketClosed(mask_url(self._url), code, "", expected=True))
 
     async def send(self, request: WebSocketRequest) -> None:
@@ -243,7 +226,7 @@ class WebSocketConnection:
     async def receive(self) -> WebSocketResponse | None:
         """Wait for the next message; None when this side disconnected meanwhile.
 
-        Raises WebSocketClosedError however the connection ended otherwise, TimeoutError past
+        Raises WebSocketClosedError however the connection ended otherwise, MessageTimeoutError past
         `message_timeout`, DecodeError for a message that is broken (the next one can be received),
         ConcurrentReceiveError, and NotConnectedError.
         """
@@ -252,8 +235,7 @@ class WebSocketConnection:
             raise NotConnectedError("not connected; await connect(...) first")
         if self._reader is not None:
             raise ConcurrentReceiveError("another task is receiving on this connection")
-        reader = self._reader = asyncio.current_task()
-        assert reader is not None
+        reader = self._reader = current_task()
         cancels_before = reader.cancelling()
         now = self._now
         pulse.waiting_since = now()
@@ -285,18 +267,19 @@ class WebSocketConnection:
         verdict, self._verdict = self._verdict, None
         if verdict is Verdict.IDLE:
             self._poll()
-            raise TimeoutError(f"no message from {mask_url(self._url)} within message_timeout")
+            raise MessageTimeoutError(
+                f"no message from {mask_url(self._url)} within {pulse.message_timeout_s:g} s; "
+                "the connection is open: receive again, ping, or disconnect"
+            )
         raise self._ended(ws, message)
 
     async def _pong(self, ws: aiohttp.ClientWebSocketResponse[bool], payload: bytes) -> None:
-        try:
-            await ws.pong(payload)
-        except (aiohttp.ClientError, ConnectionError):
-            pass  # the peer is closing; the next receive says how
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+            await ws.pong(payload)  # a peer that is closing says so in the next receive
 
     def _ended(
-        self, ws: aiohttp.ClientWebSocketResponse[bool], message: aiohttp.WSMessage | None
-    ) -> WebSocketClosedError | BodyTooLargeError:
+        self, ws: aiohttp.ClientWebSocketResponse[bool], message: AnyMessage | None
+    ) -> WebSocketClosedError:
         """Forget the socket and name its end, from the last message; None means no pong came."""
         code, reason = closing(message)
         self._forget()
@@ -325,17 +308,16 @@ class WebSocketConnection:
         elif verdict is not Verdict.WAIT:
             # A loop that was blocked runs this timer before the reader has seen what lies in the
             # socket. One more turn, and it has.
-            self._timer = loop.call_soon(self._confirm, pulse.waiting_since, pulse.frame_at)
+            seen = (pulse.waiting_since, pulse.frame_at)
+            self._timer = loop.call_soon(self._confirm, verdict, seen)
             return
         self._timer = None if next_at is None else loop.call_at(next_at, self._poll)
 
-    def _confirm(self, waiting_since: float, frame_at: float) -> None:
+    def _confirm(self, verdict: Verdict, seen: tuple[float | None, float]) -> None:
         pulse, reader = self._pulse, self._reader
         if pulse is None:
             return
-        verdict, _ = pulse.poll(self._now())
-        unchanged = (pulse.waiting_since, pulse.frame_at) == (waiting_since, frame_at)
-        if reader is None or not unchanged or verdict in (Verdict.WAIT, Verdict.PING):
+        if reader is None or (pulse.waiting_since, pulse.frame_at) != seen:
             self._poll()
             return
         self._timer = None
@@ -343,10 +325,8 @@ class WebSocketConnection:
         reader.cancel()
 
     async def _keep_warm(self, ws: aiohttp.ClientWebSocketResponse[bool]) -> None:
-        try:
-            await ws.ping()
-        except (aiohttp.ClientError, ConnectionError):
-            pass  # the reader will say how the connection ended
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+            await ws.ping()  # the reader will say how a broken connection ended
 
     def _stop_pulse(self) -> None:
         self._pulse = None
@@ -360,55 +340,3 @@ class WebSocketConnection:
     def __repr__(self) -> str:
         state = "connected" if self.connected else "not connected"
         return f"WebSocketConnection({mask_url(self._url) or 'never dialed'}, {state})"
-
-
-def abort(ws: aiohttp.ClientWebSocketResponse[bool]) -> None:
-    """Drop the socket at once, without a handshake; harmless when it is closed already."""
-    # aiohttp has no public way to give up on a WebSocket without awaiting the peer.
-    ws._response.close()
-
-
-def closing(message: aiohttp.WSMessage | None) -> tuple[int, str]:
-    """Tell code and reason of the end from the last message that aiohttp gave."""
-    if message is None:
-        return _NO_CLOSE_FRAME, "no pong came in time"
-    if message.type is WSMsgType.CLOSE:
-        return message.data or _NO_CODE, escape(message.extra or "", limit=200)
-    if message.type is WSMsgType.ERROR:
-        # A frame that breaks the protocol, or is too large: this side sent the close frame.
-        code = getattr(message.data, "code", _NO_CLOSE_FRAME)
-        return int(code), escape(str(message.data), limit=200)
-    return _NO_CLOSE_FRAME, "the connection was lost without a close frame"
-
-
-def _check_positive(name: str, value: float | None) -> None:
-    if value is None and name in ("ping_timeout", "message_timeout"):
-        return
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not (math.isfinite(value) and value > 0):  # type: ignore[arg-type]
-        raise ConfigurationError(f"{name} is {value!r}; pass a number above zero")
-
-
-def _dial_error(error: BaseException, url: str, limit_s: float) -> NetworkpypeError:
-    what = f"WebSocket {url}"
-    if isinstance(error, RedirectedError):
-        return RedirectRefusedError(
-            f"{what}: HTTP {error.status} redirect refused; use the address it points to",
-            status=error.status,
-            outcome=Outcome.NOT_SENT,
-        )
-    if isinstance(error, aiohttp.WSServerHandshakeError):
-        if error.status >= 400:
-            return status_error(
-                error.status,
-                error.headers or {},
-                method="WebSocket",
-                url=url,
-                body=escape(error.message, limit=200),
-                private=True,
-            )
-        return ConnectFailedError(f"{what}: handshake failed ({escape(error.message, limit=200)})")
-    failure = transport_error(error, what, written=False)
-    if isinstance(error, TimeoutError):
-        failure.args = (f"{what}: not connected within {limit_s:g} s",)
-    return failure

@@ -59,7 +59,7 @@ class MessageDecoder:
         """Decompress and parse as declared; bytes as they are where nothing was declared."""
         if self._compression is None:
             return payload
-        inflated = self._inflate(payload)
+        inflated = self._inflate(payload, self._compression)
         try:
             text = inflated.decode()
         except UnicodeDecodeError:
@@ -68,14 +68,13 @@ class MessageDecoder:
             raise DecodeError("a decompressed message is not UTF-8 text", raw=inflated[:2000])
         return self.text(text)
 
-    def _inflate(self, payload: bytes) -> bytes:
-        assert self._compression is not None
+    def _inflate(self, payload: bytes, compression: Compression) -> bytes:
         parts: list[bytes] = []
         room = self._max_size + 1
         rest = payload
         problem = ""
         while rest and room > 0:
-            inflater = zlib.decompressobj(_WINDOW_BITS[self._compression])
+            inflater = zlib.decompressobj(_WINDOW_BITS[compression])
             try:
                 parts.append(inflater.decompress(rest, room))
             except zlib.error as error:
@@ -83,13 +82,13 @@ class MessageDecoder:
                 break
             room -= len(parts[-1])
             # Raw deflate is often cut at a sync flush, without a final block.
-            if not inflater.eof and room > 0 and self._compression != "deflate":
+            if not inflater.eof and room > 0 and compression != "deflate":
                 problem = "it is cut short"
                 break
             rest = inflater.unused_data  # gzip may come in several members
         if problem:
             raise DecodeError(
-                f"a binary message is not {self._compression}: {problem}", raw=payload[:2000]
+                f"a binary message is not {compression}: {problem}", raw=payload[:2000]
             )
         if room <= 0:
             raise BodyTooLargeError(

@@ -1,0 +1,1 @@
+"""What networkpype costs, measured beside its goals: `make bench`."""

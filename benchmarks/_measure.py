@@ -1,0 +1,91 @@
+"""How the benchmarks measure.
+
+Contestants take turns in one run, so that whatever else the machine does hits all of them alike.
+What counts is the CPU time of this process (servers are in another one), the median of all rounds;
+figures are ratios of medians. Garbage collection waits until a round is over.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from benchmarks._report import Row
+
+__all__ = ["Contestant", "Cost", "compare", "ratio_row", "run_python", "server"]
+
+ROOT = Path(__file__).parent.parent
+
+Contestant: TypeAlias = "Callable[[int], Awaitable[None]]"
+"""Does its job as many times as it is told."""
+
+
+class Cost(NamedTuple):
+    """Microseconds that one call takes: the median of the rounds' means."""
+
+    cpu_us: float
+    wall_us: float
+
+
+async def compare(
+    contestants: Mapping[str, Contestant], *, calls: int, rounds: int
+) -> dict[str, Cost]:
+    """Run every contestant in turn, `rounds` times `calls` calls, after one round to warm up."""
+    names = list(contestants)
+    cpu: dict[str, list[float]] = {name: [] for name in names}
+    wall: dict[str, list[float]] = {name: [] for name in names}
+    for contestant in contestants.values():
+        await contestant(calls)
+    gc.collect()
+    gc.freeze()  # so that collecting between the rounds is quick
+    for turn in range(rounds):
+        at = turn % len(names)  # nobody always runs after the same neighbour
+        for name in names[at:] + names[:at]:
+            gc.collect()
+            gc.disable()
+            wall_start, cpu_start = time.perf_counter(), time.process_time()
+            await contestants[name](calls)
+            cpu_end, wall_end = time.process_time(), time.perf_counter()
+            gc.enable()
+            cpu[name].append((cpu_end - cpu_start) / calls * 1e6)
+            wall[name].append((wall_end - wall_start) / calls * 1e6)
+    gc.unfreeze()
+    return {
+        name: Cost(statistics.median(cpu[name]), statistics.median(wall[name])) for name in names
+    }
+
+
+def ratio_row(name: str, ours: float, base: float, goal: float, unit: str = "us") -> Row:
+    """Return the row that says how `ours` compares with `base`, at most `goal` times as much."""
+    ratio = ours / base
+    return Row(name, f"{ratio:.3f} ({ours:.4g} / {base:.4g} {unit})", f"<= {goal:.2f}", ratio <= goal)
+
+
+@contextmanager
+def server(kind: str) -> Iterator[str]:
+    """Run a server of `benchmarks._server` in another process; yield its host and port."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks._server", kind],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:  # closes its standard input, which ends it, and waits
+        assert process.stdout is not None
+        yield f"127.0.0.1:{int(process.stdout.readline())}"
+
+
+def run_python(*arguments: str) -> str:
+    """Run a fresh interpreter in the repository; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return done.stdout

@@ -1,0 +1,37 @@
+"""Run the demo to its end and judge it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from networkpype.cli.demo.scenario import Scenario
+from networkpype.cli.demo.screen import Screen, choose_screen
+from networkpype.cli.demo.tally import Promise
+
+__all__ = ["main", "play"]
+
+DEADLINE_S = 18.0
+
+
+def main(*, plain: bool = False) -> int:
+    """Play the demo; return 0 if every promise was kept, 1 if one broke."""
+    screen = choose_screen(plain=plain)
+    started = time.monotonic()
+    promises = asyncio.run(play(screen))
+    screen.verdict(promises, time.monotonic() - started)
+    return 0 if all(promise.kept for promise in promises) else 1
+
+
+async def play(screen: Screen) -> list[Promise]:
+    """Show the scenario on the screen while it runs, at most 18 s; an error is a broken promise."""
+    scenario = Scenario()
+    following = asyncio.create_task(screen.follow(scenario))
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            return await scenario.run()
+    except Exception as error:
+        return [Promise(f"the demo runs ({scenario.step})", False, f"{type(error).__name__}: {error}")]
+    finally:
+        following.cancel()
+        await asyncio.wait([following])

@@ -1,0 +1,67 @@
+"""Read the server's time before the first request that would need it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from networkpype.clock_refresh import TimeProvider
+from networkpype.errors import ConfigurationError
+from networkpype.rest.processor.base import RESTPreProcessor
+
+if TYPE_CHECKING:
+    from networkpype.rest.request import RESTRequest
+    from networkpype.time_synchronizer import TimeSynchronizer
+
+__all__ = ["TimeSynchronizerRESTPreProcessor"]
+
+
+class TimeSynchronizerRESTPreProcessor(RESTPreProcessor):
+    """Measure the server's time when there is no sample yet, or the synchronizer is stale.
+
+    `time_provider` returns an awaitable of the server's time in the synchronizer's unit. It may ask
+    through the very manager that this processor belongs to: its own request passes through, and
+    others wait for the one measurement of `samples` samples.
+
+    A failing source breaks no request: it is logged, announced by `ClockSyncFailed`, and asked
+    again after 1 s, 2 s, 4 s, ... up to 60 s, while the last good offset or else the local clock
+    stays in use. Only what waiting cannot cure, a ConfigurationError (such as a wrong unit) before
+    there was any good sample, is raised, and to private requests alone.
+    """
+
+    def __init__(
+        self, synchronizer: TimeSynchronizer, time_provider: TimeProvider, *, samples: int = 3
+    ) -> None:
+        for method in ("sync", "time"):
+            if not callable(getattr(synchronizer, method, None)):
+                raise ConfigurationError(
+                    f"synchronizer is {synchronizer!r}; pass a TimeSynchronizer"
+                )
+        if not callable(time_provider):
+            raise ConfigurationError(
+                "time_provider must be a function that returns an awaitable; "
+                "pass fetch_time, not fetch_time()"
+            )
+        if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
+            raise ConfigurationError(f"samples is {samples!r}; pass an integer above zero")
+        self._synchronizer = synchronizer
+        self._time_provider = time_provider
+        self._samples = samples
+
+    async def pre_process(self, request: RESTRequest) -> RESTRequest:
+        """Return the request as it is, with the server's time known where it can be."""
+        synchronizer = self._synchronizer
+        if synchronizer.needs_sync and not synchronizer.in_measurement:
+            with suppress(Exception):  # logged and announced by the synchronizer
+                await synchronizer.sync(self._time_provider, self._samples)
+        if synchronizer.last_error is not None and request.is_auth_required:
+            self._refuse_wrong_time(synchronizer.last_error)
+        return request
+
+    def _refuse_wrong_time(self, error: Exception) -> None:
+        mistaken = isinstance(error, ConfigurationError) and not self._synchronizer.initialized
+        if mistaken and not self._synchronizer.in_measurement:
+            raise ConfigurationError(str(error)) from error
+
+    def __repr__(self) -> str:
+        return f"TimeSynchronizerRESTPreProcessor({self._synchronizer!r})"

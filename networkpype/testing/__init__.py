@@ -1,0 +1,19 @@
+"""Test kit: a mock exchange on loopback and clocks that tests move by hand."""
+
+from networkpype.testing.arrivals import DEFAULT_LIMITS, ArrivalLimit
+from networkpype.testing.clock import FakeClock
+from networkpype.testing.exchange import MockExchange
+from networkpype.testing.verifier import Access
+from networkpype.testing.wire import Answer, ReceivedFrame, ReceivedRequest, Refused
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Access",
+    "Answer",
+    "ArrivalLimit",
+    "FakeClock",
+    "MockExchange",
+    "ReceivedFrame",
+    "ReceivedRequest",
+    "Refused",
+]

@@ -1,0 +1,275 @@
+"""What time is it at the exchange?"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import math
+import random
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Any, Self
+
+from networkpype.clock import Clock
+from networkpype.clock_refresh import ClockRefresher, TimeProvider, backoff_s
+from networkpype.errors import ConfigurationError, RequestTimeoutError, TransportError
+from networkpype.hooks import ClockSyncFailed, Hook, emit
+from networkpype.redact import escape, mask_url
+from networkpype.server_clock import ServerClock
+from networkpype.server_time import TimeUnit, check_unit, server_time_ms
+from networkpype.single_flight import SingleFlight
+
+__all__ = ["TimeSynchronizer"]
+
+_log = logging.getLogger(__name__)
+
+_TIE_BREAKERS = 3  # samples that `sync` adds while its samples contradict each other
+_URL_LIKE = re.compile(r"\S*(?:://|\?)\S*")
+
+
+class _Measurement:
+    """Marks the context in which a server is being asked for its time."""
+
+    def __init__(self, owner: object) -> None:
+        self.owner = owner
+        self.over = False  # a task started inside inherits the context and may outlive the question
+
+
+_measurements: ContextVar[tuple[_Measurement, ...]] = ContextVar("measurements", default=())
+
+
+class TimeSynchronizer(ServerClock):
+    """Tell a server's time: local time plus an offset that samples of the server's clock give.
+
+    Samples come in two kinds, never mixed: the kind that came last decides. Offsets given by hand
+    (`add_time_offset_ms_sample`) count as the mean of the median and the recency-weighted mean of
+    the last `max_samples`. Measured ones (whatever asks a time provider) count by their round
+    trips, the last 16 of them, along the drift line between the clocks. Without any, `time()` is
+    the local clock.
+
+    Where the local wall clock is set, the offset is corrected by the step; where the machine slept
+    it is kept. Either way it is `stale` until the next sample. Measured samples older than
+    `stale_after_s` are stale as well. `unit` is what time providers return. Asking takes at most
+    `timeout_s`. `hook` receives ClockSynchronized, ClockStepped and ClockSyncFailed.
+
+    `time()` may be called from any thread, everything else from one event loop.
+    """
+
+    def __init__(
+        self,
+        max_samples: int = 5,
+        *,
+        clock: Clock | None = None,
+        hook: Hook | None = None,
+        unit: TimeUnit = "ms",
+        timeout_s: float = 5.0,
+        stale_after_s: float = 3600.0,
+    ) -> None:
+        self._unit = check_unit(unit)
+        self._timeout_s = _positive("timeout_s", timeout_s)
+        super().__init__(max_samples, clock, hook, _positive("stale_after_s", stale_after_s))
+        self._flight = SingleFlight()
+        self._refresher: ClockRefresher | None = None
+        self._failures = 0
+        self._retry_at = -math.inf
+        self.last_error: Exception | None = None
+        """What the last attempt to read the server's time raised, None where it succeeded."""
+
+    @property
+    def needs_sync(self) -> bool:
+        """Tell whether to ask the server now: no sample yet or `stale`, and not just failed.
+
+        After failures in a row a source is left alone for 1 s, 2 s, 4 s, ... up to 60 s.
+        """
+        if self._initialized and not self.stale:
+            return False
+        return self._clock.monotonic() >= self._retry_at
+
+    @property
+    def in_measurement(self) -> bool:
+        """Tell whether the caller runs inside this synchronizer's own time provider.
+
+        A request made there must not wait for the measurement, which waits for the request.
+        """
+        return any(each.owner is self and not each.over for each in _measurements.get())
+
+    async def update_server_time_offset_with_time_provider(
+        self, time_provider: Awaitable[float]
+    ) -> None:
+        """Measure once; the awaitable returns the server's time.
+
+        The server is taken to have read its clock halfway between question and answer. Logs and
+        re-raises what the awaitable raises; the last good offset stays. Raises ConfigurationError
+        for a wrong unit, DecodeError for NaN or a negative time, RequestTimeoutError.
+        """
+        try:
+            async with self._deadline():
+                await self._measure(time_provider)
+        except Exception as error:
+            self._fail(error)
+            raise
+
+    async def update_server_time_if_not_initialized(self, time_provider: Awaitable[float]) -> None:
+        """Measure once if there is no sample yet; callers at the same time share one measurement.
+
+        An awaitable that is not needed is closed if it is a coroutine.
+        """
+        if self._initialized or self.in_measurement or self._flight.under_way:
+            _discard(time_provider)
+            if self._initialized or self.in_measurement:
+                return
+        await self._flight.run(
+            lambda: self.update_server_time_offset_with_time_provider(time_provider),
+            finished=lambda: _discard(time_provider),
+        )
+
+    async def sync(self, time_provider: TimeProvider, samples: int = 3) -> None:
+        """Measure now, `samples` times back to back; callers at the same time share the result.
+
+        The first sample pays for the handshake, so take 3 to 5 at the start. Up to 3 more are taken
+        while they contradict each other. One sample is enough for success; without any this raises
+        what the provider raised. Inside a measurement it does nothing.
+        """
+        if not callable(time_provider):
+            raise ConfigurationError(
+                "time_provider must be a function that returns an awaitable; "
+                "pass fetch_time, not fetch_time()"
+            )
+        if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
+            raise ConfigurationError(f"samples is {samples!r}; pass an integer above zero")
+        if not self.in_measurement:
+            await self._flight.run(lambda: self._burst(time_provider, samples))
+
+    def start(
+        self,
+        time_provider: TimeProvider,
+        *,
+        interval_s: float = 600.0,
+        samples: int = 3,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Refresh in the background until `stop()`: at once, then about every `interval_s`.
+
+        Takes `samples` at the start and after the local clock jumped, otherwise one. A failing
+        source is asked again after 1 s, 2 s, 4 s, ... up to 60 s. `jitter` returns 0 to 1, by which
+        up to a tenth of each interval is cut.
+        """
+        if self._refresher is not None:
+            raise ConfigurationError("already refreshing; await stop() before another start()")
+        self._refresher = ClockRefresher(
+            self, time_provider, interval_s=interval_s, samples=samples, jitter=jitter
+        )
+
+    async def stop(self) -> None:
+        """End the background refresh, waiting at most a second for it; safe to repeat."""
+        refresher, self._refresher = self._refresher, None
+        if refresher is not None:
+            await refresher.stop()
+
+    @asynccontextmanager
+    async def refreshing(
+        self,
+        time_provider: TimeProvider,
+        *,
+        interval_s: float = 600.0,
+        samples: int = 3,
+        jitter: Callable[[], float] = random.random,
+    ) -> AsyncIterator[Self]:
+        """Refresh in the background inside an ``async with`` block; see `start`."""
+        self.start(time_provider, interval_s=interval_s, samples=samples, jitter=jitter)
+        try:
+            yield self
+        finally:
+            await self.stop()
+
+    async def _burst(self, time_provider: TimeProvider, samples: int) -> None:
+        taken = 0
+        try:
+            async with self._deadline():
+                while taken < samples or (self._doubtful and taken < samples + _TIE_BREAKERS):
+                    await self._measure(time_provider())
+                    taken += 1
+            # Servers behind one address whose clocks differ contradict each other for ever.
+            self._doubtful = False
+        except Exception as error:
+            if taken == 0:
+                self._fail(error)
+                raise
+            _log.debug("%d samples were enough: %s", taken, _describe(error))
+
+    async def _measure(self, time_provider: Awaitable[float]) -> None:
+        if not inspect.isawaitable(time_provider):
+            raise ConfigurationError(
+                f"the time provider gave {type(time_provider).__name__}, which cannot be awaited; "
+                "it must be a coroutine that returns the server's time"
+            )
+        measurement = _Measurement(self)
+        token = _measurements.set((*_measurements.get(), measurement))
+        before = self._look()
+        try:
+            answer = await time_provider
+        finally:
+            measurement.over = True
+            _measurements.reset(token)
+        after = self._look()
+        server_ms, tick_ms = server_time_ms(answer, self._unit, after.wall)
+        self._take(server_ms, tick_ms, before, after)
+        self._failures, self._retry_at, self.last_error = 0, -math.inf, None
+
+    @asynccontextmanager
+    async def _deadline(self) -> AsyncIterator[None]:
+        """Bound what runs inside, and tell its own cancellation from that of the caller."""
+        scope = asyncio.timeout(self._timeout_s)
+        try:
+            async with scope:
+                yield
+        except TimeoutError as error:
+            if not scope.expired():
+                raise
+            raise RequestTimeoutError(
+                f"the time provider did not answer within {self._timeout_s:g} s"
+            ) from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise TransportError("the time provider was cancelled from elsewhere") from error
+
+    def _fail(self, error: Exception) -> None:
+        self._failures += 1
+        self._retry_at = self._clock.monotonic() + backoff_s(self._failures)
+        self.last_error = error
+        kept = self.time_offset_ms if self._initialized else None
+        stays = "the local clock" if kept is None else f"the offset of {kept:.1f} ms"
+        _log.warning("no server time, %s stays in use: %s", stays, _describe(error))
+        emit(self._hook, ClockSyncFailed(type(error).__name__, kept))
+
+    def __repr__(self) -> str:
+        uncertainty = self.uncertainty_ms
+        shown = "None" if uncertainty is None else f"{uncertainty:.1f}"
+        count = len(self._given) if self._estimate is None else len(self._filter)
+        return (
+            f"{type(self).__name__}(offset_ms={self.time_offset_ms:.1f}, "
+            f"uncertainty_ms={shown}, samples={count})"
+        )
+
+
+def _positive(name: str, seconds: float) -> float:
+    number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not number or math.isnan(seconds) or seconds <= 0:
+        raise ConfigurationError(f"{name} is {seconds!r}; pass seconds above zero")
+    return float(seconds)
+
+
+def _discard(awaitable: Awaitable[Any]) -> None:
+    if inspect.iscoroutine(awaitable):
+        awaitable.close()
+
+
+def _describe(error: Exception) -> str:
+    """Say what went wrong; foreign errors like to quote URLs with everything in them."""
+    text = _URL_LIKE.sub(lambda match: mask_url(match[0]), str(error))
+    return f"{type(error).__name__}: {escape(text, limit=200)}"

@@ -1,0 +1,69 @@
+"""What holds for every test: nothing outlives it, and hypothesis repeats itself in CI."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from hypothesis import settings
+
+pytest_plugins = ["tests.support.example_host"]
+
+# No deadline: a shared machine's hiccup is no bug. In CI a failure must be the change's own doing.
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("dev", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+_CYCLES = 5
+"""Turns of the loop that a cancelled task or a closed transport gets to finish."""
+
+
+def pytest_collection_finish() -> None:
+    """Put everything imported so far out of the collector's sight: a collection takes 1 ms then."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture
+def _collect_after_the_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if _is_async(request.node):
+        gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def nothing_outlives_an_async_test(
+    request: pytest.FixtureRequest, _collect_after_the_loop: None
+) -> None:
+    """Fail an async test that leaves a task, socket or session behind.
+
+    A leaked socket warns when the collector finds it; collecting after the loop was closed makes
+    the warning this test's error and not the next one's.
+    """
+    if _is_async(request.node):
+        request.getfixturevalue("_no_task_outlives_the_test")
+
+
+@pytest.fixture
+async def _no_task_outlives_the_test() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    for _ in range(_CYCLES):
+        leaked = {task for task in asyncio.all_tasks() - before if not task.done()}
+        leaked.discard(asyncio.current_task())
+        if not leaked:
+            return
+        await asyncio.sleep(0)
+    lines = "\n".join(f"  {task!r}" for task in leaked)
+    pytest.fail(f"{len(leaked)} task(s) still run after the test:\n{lines}", pytrace=False)
+
+
+def _is_async(item: pytest.Item) -> bool:
+    function = getattr(item, "function", None)
+    # hypothesis wraps the coroutine function that it calls.
+    function = getattr(getattr(function, "hypothesis", None), "inner_test", function)
+    return inspect.iscoroutinefunction(function)

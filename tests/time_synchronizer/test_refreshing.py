@@ -1,0 +1,271 @@
+"""The background refresh, in virtual time: hours pass and nobody waits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from networkpype.errors import ConfigurationError
+from networkpype.hooks import ClockSyncFailed, Event
+from networkpype.time_synchronizer import TimeSynchronizer
+from tests.time_synchronizer.virtual_time import run_in_virtual_time
+
+DRIFT = 50e-6
+
+
+class LoopClock:
+    """The machine's clocks, as fast as the loop's."""
+
+    def __init__(self) -> None:
+        self.stepped_s = self.slept_s = 0.0
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def boottime(self) -> float:
+        return self.monotonic() + self.slept_s
+
+    def time(self) -> float:
+        return 1_700_000_000 + self.boottime() + self.stepped_s
+
+
+class Exchange:
+    """Tells its time, notes when it was asked, and fails or hangs on demand."""
+
+    def __init__(self) -> None:
+        self.clock = LoopClock()
+        self.events: list[Event] = []
+        self.synchronizer = TimeSynchronizer(clock=self.clock, hook=self.events.append)
+        self.start = self.clock.monotonic()
+        self.asked_at: list[float] = []
+        self.failure: Exception | None = None
+        self.hangs = False
+
+    @property
+    def time(self) -> float:
+        return 1_700_000_010 + self.clock.boottime() * (1 + DRIFT)
+
+    @property
+    def error_ms(self) -> float:
+        return abs(self.synchronizer.time() - self.time) * 1e3
+
+    async def ask(self) -> float:
+        self.asked_at.append(self.clock.monotonic() - self.start)
+        if self.hangs:
+            await asyncio.get_running_loop().create_future()
+        await asyncio.sleep(0.04)
+        answer = self.time * 1e3
+        await asyncio.sleep(0.04)
+        if self.failure is not None:
+            raise self.failure
+        return answer
+
+
+def no_jitter() -> float:
+    return 0.0
+
+
+def asked(exchange: Exchange) -> list[int]:
+    return [round(each) for each in exchange.asked_at]
+
+
+def in_virtual_time(test: Callable[[], object]) -> Callable[[], None]:
+    def run() -> None:
+        run_in_virtual_time(test())  # type: ignore[arg-type]
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
+
+
+@in_virtual_time
+async def test_it_takes_a_few_at_the_start_and_then_one_each_interval() -> None:
+    exchange = Exchange()
+    async with exchange.synchronizer.refreshing(exchange.ask, interval_s=600, jitter=no_jitter):
+        await asyncio.sleep(1900)
+    assert asked(exchange) == [0, 0, 0, 600, 1200, 1801]
+
+
+@in_virtual_time
+async def test_it_follows_the_drift_for_hours() -> None:
+    exchange = Exchange()
+    async with exchange.synchronizer.refreshing(exchange.ask, interval_s=600):
+        await asyncio.sleep(3600)
+        worst_ms = 0.0
+        for _ in range(200):
+            await asyncio.sleep(60)
+            worst_ms = max(worst_ms, exchange.error_ms)
+    assert worst_ms < 1
+
+
+@in_virtual_time
+async def test_jitter_cuts_up_to_a_tenth_of_the_interval() -> None:
+    exchange = Exchange()
+    jitter = iter([1.0, 0.5, 0.0])
+    exchange.synchronizer.start(
+        exchange.ask, interval_s=1000, samples=1, jitter=lambda: next(jitter)
+    )
+    await asyncio.sleep(1900)
+    await exchange.synchronizer.stop()
+    assert asked(exchange) == [0, 900, 1850]
+
+
+@in_virtual_time
+async def test_a_failing_source_is_asked_with_back_off_and_the_last_offset_stays() -> None:
+    exchange = Exchange()
+    async with exchange.synchronizer.refreshing(exchange.ask, interval_s=100, jitter=no_jitter):
+        await asyncio.sleep(50)
+        exchange.failure = OSError("down")
+        await asyncio.sleep(190)
+        assert asked(exchange)[3:] == [100, 101, 103, 108, 116, 132, 192]
+        assert exchange.error_ms < 20
+        failures = [each for each in exchange.events if isinstance(each, ClockSyncFailed)]
+        assert [each.error for each in failures] == ["OSError"] * 7
+        assert failures[-1].offset_ms == pytest.approx(10_000, abs=100)
+        exchange.failure = None
+        await asyncio.sleep(20)
+        assert asked(exchange)[10:] == [252, 252, 252]
+        assert exchange.error_ms < 1
+        assert exchange.synchronizer.last_error is None
+
+
+@in_virtual_time
+async def test_a_source_that_is_down_at_the_start_gets_its_few_samples_later() -> None:
+    exchange = Exchange()
+    exchange.failure = OSError("down")
+    async with exchange.synchronizer.refreshing(exchange.ask, interval_s=600):
+        await asyncio.sleep(0.5)
+        exchange.failure = None
+        await asyncio.sleep(10)
+    assert asked(exchange) == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("moved", ["stepped_s", "slept_s"])
+def test_a_jump_of_the_clock_is_acted_upon_at_once(moved: str) -> None:
+    async def run() -> None:
+        exchange = Exchange()
+        async with exchange.synchronizer.refreshing(exchange.ask, interval_s=600):
+            await asyncio.sleep(100)
+            setattr(exchange.clock, moved, 600.0)
+            await asyncio.sleep(2)
+            assert len(asked(exchange)) == 6
+            assert not exchange.synchronizer.stale
+            assert exchange.error_ms < 1
+            await asyncio.sleep(100)
+            assert len(asked(exchange)) == 6
+
+    run_in_virtual_time(run())
+
+
+@in_virtual_time
+async def test_stopping_leaves_no_task_even_in_the_middle_of_a_question() -> None:
+    exchange = Exchange()
+    exchange.hangs = True
+    exchange.synchronizer.start(exchange.ask)
+    await asyncio.sleep(0.1)
+    await exchange.synchronizer.stop()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert asked(exchange) == [0]
+    assert exchange.events == []
+    await exchange.synchronizer.stop()
+
+
+@in_virtual_time
+async def test_stopping_does_not_wait_long_for_a_source_that_ignores_it() -> None:
+    exchange = Exchange()
+    stubborn_until = exchange.start + 30
+
+    async def stubborn() -> float:
+        loop = asyncio.get_running_loop()
+        while loop.time() < stubborn_until:
+            try:
+                await asyncio.sleep(stubborn_until - loop.time())
+            except asyncio.CancelledError:
+                continue
+        return await exchange.ask()
+
+    exchange.synchronizer.start(stubborn)
+    await asyncio.sleep(0.1)
+    await exchange.synchronizer.stop()
+    assert exchange.clock.monotonic() - exchange.start < 2.2
+    await asyncio.sleep(40)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@in_virtual_time
+async def test_an_error_in_the_block_stops_the_refresh() -> None:
+    exchange = Exchange()
+    with pytest.raises(KeyError):
+        async with exchange.synchronizer.refreshing(exchange.ask):
+            await asyncio.sleep(0)
+            raise KeyError("strategy")
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@in_virtual_time
+async def test_a_refresh_and_others_share_one_measurement() -> None:
+    exchange = Exchange()
+    async with exchange.synchronizer.refreshing(exchange.ask):
+        await asyncio.sleep(0)
+        await asyncio.gather(*(exchange.synchronizer.sync(exchange.ask) for _ in range(5)))
+        assert asked(exchange) == [0, 0, 0]
+
+
+@in_virtual_time
+async def test_it_starts_once_and_again_after_stopping() -> None:
+    exchange = Exchange()
+    exchange.synchronizer.start(exchange.ask)
+    with pytest.raises(ConfigurationError, match="already refreshing"):
+        exchange.synchronizer.start(exchange.ask)
+    await exchange.synchronizer.stop()
+    async with exchange.synchronizer.refreshing(exchange.ask) as synchronizer:
+        await asyncio.sleep(1)
+        assert synchronizer.initialized
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"interval_s": 0}, {"interval_s": float("nan")}, {"interval_s": "600"}, {"samples": 0}],
+)
+def test_a_wrong_argument_is_refused_at_the_start(wrong: dict[str, float]) -> None:
+    async def run() -> None:
+        exchange = Exchange()
+        with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+            exchange.synchronizer.start(exchange.ask, **wrong)  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="time_provider"):
+            exchange.synchronizer.start(None)  # type: ignore[arg-type]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run_in_virtual_time(run())
+
+
+@in_virtual_time
+async def test_a_wrong_unit_is_reported_and_does_not_end_the_refresh() -> None:
+    exchange = Exchange()
+
+    async def seconds() -> float:
+        exchange.asked_at.append(exchange.clock.monotonic() - exchange.start)
+        return exchange.time
+
+    async with exchange.synchronizer.refreshing(seconds, interval_s=600):
+        await asyncio.sleep(10)
+    assert asked(exchange) == [0, 1, 3, 7]
+    assert isinstance(exchange.synchronizer.last_error, ConfigurationError)
+
+
+def test_a_broken_hook_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def hook(event: Event) -> None:
+        raise ValueError("dashboard is down")
+
+    async def run() -> None:
+        exchange = Exchange()
+        exchange.synchronizer = TimeSynchronizer(clock=exchange.clock, hook=hook)
+        async with exchange.synchronizer.refreshing(exchange.ask):
+            await asyncio.sleep(1)
+        assert exchange.error_ms < 1
+
+    with caplog.at_level(logging.ERROR):
+        run_in_virtual_time(run())
+    assert "hook" in caplog.text

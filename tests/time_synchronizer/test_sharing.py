@@ -1,0 +1,227 @@
+"""Callers at the same time share one measurement, and none depends on another's fate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from networkpype.time_synchronizer import TimeSynchronizer
+
+
+class Gate:
+    """A time provider that answers when it is let."""
+
+    def __init__(self) -> None:
+        self.started = 0
+        self.cancelled = 0
+        self.answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+    async def ask(self) -> float:
+        self.started += 1
+        try:
+            return await asyncio.shield(self.answer)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+
+@pytest.fixture
+async def gate() -> Gate:
+    return Gate()
+
+
+async def turns(count: int = 5) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+Ask = Callable[[TimeSynchronizer, Gate], Awaitable[None]]
+
+
+def once(synchronizer: TimeSynchronizer, gate: Gate) -> Awaitable[None]:
+    return synchronizer.update_server_time_if_not_initialized(gate.ask())
+
+
+def synced(synchronizer: TimeSynchronizer, gate: Gate) -> Awaitable[None]:
+    return synchronizer.sync(gate.ask, samples=1)
+
+
+both_ways = pytest.mark.parametrize("ask", [once, synced])
+
+
+@both_ways
+async def test_callers_at_the_same_time_share_one_measurement(
+    synchronizer: TimeSynchronizer, gate: Gate, ask: Ask
+) -> None:
+    callers = [asyncio.ensure_future(ask(synchronizer, gate)) for _ in range(10)]
+    await turns()
+    assert gate.started == 1
+    gate.answer.set_result(1_700_000_001_000)
+    await asyncio.gather(*callers)
+    assert gate.started == 1
+    assert synchronizer.time_offset_ms == pytest.approx(1000)
+
+
+async def test_nothing_is_measured_when_there_is_a_sample(
+    synchronizer: TimeSynchronizer, gate: Gate
+) -> None:
+    synchronizer.add_time_offset_ms_sample(5)
+    await synchronizer.update_server_time_if_not_initialized(gate.ask())
+    assert gate.started == 0
+    assert synchronizer.time_offset_ms == 5
+
+
+async def test_an_unused_future_is_left_to_its_owner(synchronizer: TimeSynchronizer) -> None:
+    synchronizer.add_time_offset_ms_sample(5)
+    future: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+    await synchronizer.update_server_time_if_not_initialized(future)
+    assert not future.cancelled()
+
+
+@both_ways
+async def test_all_callers_learn_of_a_failure_and_the_next_one_tries_again(
+    synchronizer: TimeSynchronizer, gate: Gate, ask: Ask
+) -> None:
+    callers = [asyncio.ensure_future(ask(synchronizer, gate)) for _ in range(3)]
+    await turns()
+    gate.answer.set_exception(OSError("down"))
+    results = await asyncio.gather(*callers, return_exceptions=True)
+    assert [type(each) for each in results] == [OSError] * 3
+    assert gate.started == 1
+    gate.answer = asyncio.get_running_loop().create_future()
+    gate.answer.set_result(1_700_000_001_000)
+    await ask(synchronizer, gate)
+    assert synchronizer.initialized
+
+
+@both_ways
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_a_cancelled_caller_leaves_the_measurement_to_the_others(
+    synchronizer: TimeSynchronizer, gate: Gate, place: int, ask: Ask
+) -> None:
+    callers = [asyncio.ensure_future(ask(synchronizer, gate)) for _ in range(3)]
+    await turns()
+    callers.pop(place).cancel()
+    await turns()
+    assert gate.cancelled == 0
+    gate.answer.set_result(1_700_000_001_000)
+    await asyncio.gather(*callers)
+    assert synchronizer.initialized
+    assert gate.started == 1
+
+
+@both_ways
+async def test_the_last_caller_to_leave_ends_the_measurement(
+    synchronizer: TimeSynchronizer, gate: Gate, ask: Ask
+) -> None:
+    callers = [asyncio.ensure_future(ask(synchronizer, gate)) for _ in range(3)]
+    await turns()
+    for caller in callers:
+        caller.cancel()
+    await asyncio.gather(*callers, return_exceptions=True)
+    assert all(caller.cancelled() for caller in callers)
+    assert gate.cancelled == 1
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@both_ways
+async def test_whoever_comes_while_a_measurement_dies_starts_a_new_one(
+    synchronizer: TimeSynchronizer, gate: Gate, ask: Ask
+) -> None:
+    first = asyncio.ensure_future(ask(synchronizer, gate))
+    await turns()
+    first.cancel()
+    await asyncio.sleep(0)
+    second = asyncio.ensure_future(ask(synchronizer, gate))
+    await turns()
+    gate.answer.set_result(1_700_000_001_000)
+    await second
+    assert first.cancelled()
+    assert synchronizer.initialized
+    assert gate.started == 2
+
+
+@both_ways
+async def test_a_caller_cancelled_before_the_first_step_leaves_no_coroutine_behind(
+    synchronizer: TimeSynchronizer, gate: Gate, ask: Ask
+) -> None:
+    # A coroutine that was never awaited is a warning, and warnings are errors here.
+    caller = asyncio.ensure_future(ask(synchronizer, gate))
+    await asyncio.sleep(0)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert gate.started == gate.cancelled
+
+
+@both_ways
+async def test_inside_its_own_measurement_it_does_not_wait_for_itself(
+    synchronizer: TimeSynchronizer, gate: Gate, ask: Ask
+) -> None:
+    async def nested() -> float:
+        assert synchronizer.in_measurement
+        await ask(synchronizer, gate)
+        await asyncio.create_task(as_task())
+        return 1_700_000_001_000
+
+    async def as_task() -> None:
+        await ask(synchronizer, gate)
+
+    assert not synchronizer.in_measurement
+    await synchronizer.update_server_time_if_not_initialized(nested())
+    assert not synchronizer.in_measurement
+    assert synchronizer.initialized
+    assert gate.started == 0
+
+
+async def test_a_task_that_outlives_the_measurement_it_was_born_in_waits_like_all_others(
+    synchronizer: TimeSynchronizer, gate: Gate
+) -> None:
+    go_on = asyncio.Event()
+
+    async def late() -> None:
+        await go_on.wait()
+        await synchronizer.sync(gate.ask, samples=1)
+
+    born: list[asyncio.Task[None]] = []
+
+    async def provider() -> float:
+        born.append(asyncio.create_task(late()))
+        return 1_700_000_001_000
+
+    await synchronizer.sync(provider, samples=1)
+    go_on.set()
+    gate.answer.set_result(1_700_000_001_000)
+    await born[0]
+    assert gate.started == 1
+
+
+async def test_two_synchronizers_measure_through_one_another(gate: Gate) -> None:
+    one, other = TimeSynchronizer(), TimeSynchronizer()
+    gate.answer.set_result(1_700_000_001_000)
+
+    async def through_the_other() -> float:
+        await other.sync(back_through_one, samples=1)
+        return await gate.ask()
+
+    async def back_through_one() -> float:
+        await one.sync(through_the_other, samples=1)
+        return await gate.ask()
+
+    await one.sync(through_the_other, samples=1)
+    assert one.initialized
+    assert other.initialized
+    assert gate.started == 2
+
+
+async def test_measuring_twice_at_once_by_request_shares_nothing(
+    synchronizer: TimeSynchronizer, gate: Gate
+) -> None:
+    gate.answer.set_result(1_700_000_001_000)
+    await asyncio.gather(
+        synchronizer.update_server_time_offset_with_time_provider(gate.ask()),
+        synchronizer.update_server_time_offset_with_time_provider(gate.ask()),
+    )
+    assert gate.started == 2
