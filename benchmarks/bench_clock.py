@@ -129,7 +129,7 @@ class Contest:
             await self.ours.sync(self.ask, samples=1)
 
 
-async def _long_run(wander: float) -> tuple[dict[str, list[float]], float]:
+async def long_run(wander: float) -> tuple[dict[str, list[float]], float]:
     errors: dict[str, list[float]] = {"ours": [], "old": [], "shortest": []}
     within = 0
     for run in range(RUNS):
@@ -141,7 +141,7 @@ async def _long_run(wander: float) -> tuple[dict[str, list[float]], float]:
     return errors, within / len(errors["ours"])
 
 
-async def _cold_starts(samples: int) -> tuple[list[float], list[float]]:
+async def cold_starts(samples: int) -> tuple[list[float], list[float]]:
     ours, old = [], []
     for start in range(COLD_STARTS):
         contest = Contest(SEED + start)
@@ -152,19 +152,19 @@ async def _cold_starts(samples: int) -> tuple[list[float], list[float]]:
     return ours, old
 
 
-def _quantile(errors: Sequence[float], share: float) -> float:
+def quantile(errors: Sequence[float], share: float) -> float:
     return sorted(errors)[min(len(errors) - 1, int(share * len(errors)))]
 
 
 def _shown(errors: Sequence[float]) -> str:
-    return " / ".join(f"{_quantile(errors, share):.1f}" for share in (0.5, 0.95, 1.0))
+    return " / ".join(f"{quantile(errors, share):.1f}" for share in (0.5, 0.95, 1.0))
 
 
 def _long_rows() -> list[Row]:
     result = []
     for name, wander in (("", 0.0), (", drift wandering", 0.3e-6)):
-        errors, within = asyncio.run(_long_run(wander))
-        p95, old_p95 = _quantile(errors["ours"], 0.95), _quantile(errors["old"], 0.95)
+        errors, within = asyncio.run(long_run(wander))
+        p95, old_p95 = quantile(errors["ours"], 0.95), quantile(errors["old"], 0.95)
         result += [
             Row(
                 f"error p50 / p95 / max in ms{name}",
@@ -185,8 +185,8 @@ def _long_rows() -> list[Row]:
 def _cold_rows() -> list[Row]:
     result = []
     for samples, goal_ms in ((1, None), (3, 4.1), (5, 2.2)):
-        ours, old = asyncio.run(_cold_starts(samples))
-        reached = None if goal_ms is None else _quantile(ours, 0.95) <= goal_ms
+        ours, old = asyncio.run(cold_starts(samples))
+        reached = None if goal_ms is None else quantile(ours, 0.95) <= goal_ms
         result += [
             Row(
                 f"cold start, {samples} sample{'s' if samples > 1 else ''}, error in ms",

@@ -23,6 +23,7 @@ _NOISE_MS = 0.5  # what a millisecond timestamp and the scheduler add to any sam
 _WANDER = 1e-6  # how far a crystal leaves its line within hours, mostly with temperature
 _CRYSTALS = 100e-6  # two cheap crystals, before a line was found: +-50 ppm each
 _STEEPEST = 500e-6  # beyond any crystal: a steeper line is noise or a step
+_FEWEST = 4  # samples that make a line; two delayed alike would make a bold one
 _SURE = 3.0  # standard errors that make a slope significant
 _SHARPEST_ERROR = 10e-6  # of a slope: a vaguer one, thrown 600 s ahead, adds more than 6 ms
 _MISFIT = 4.0  # mean squared residual in units of what was expected; above it the line is broken
@@ -190,7 +191,7 @@ def _slope(
 ) -> tuple[float, float]:
     """Return the drift, 0 where it is not significant, and how fast the line may go wrong."""
     spread = _sum_of_products(weights, times, times)
-    if spread <= 0:
+    if len(times) < _FEWEST or spread <= 0:
         return 0.0, _CRYSTALS
     slope = _sum_of_products(weights, times, offsets) / spread / 1e3
     error = 1 / math.sqrt(spread) / 1e3

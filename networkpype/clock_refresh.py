@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol
 
 from networkpype.errors import ConfigurationError
+from networkpype.server_time import (
+    TimeProvider,
+    check_provider,
+    check_samples,
+    check_seconds,
+)
 
-__all__ = ["ClockRefresher", "TimeProvider", "backoff_s"]
-
-TimeProvider = Callable[[], Awaitable[float]]
-"""Asks a server for its time; the number is in the synchronizer's unit."""
+__all__ = ["ClockRefresher", "backoff_s"]
 
 _log = logging.getLogger(__name__)
 
@@ -50,8 +52,13 @@ class ClockRefresher:
         samples: int,
         jitter: Callable[[], float],
     ) -> None:
-        if isinstance(interval_s, bool) or not (math.isfinite(interval_s) and interval_s > 0):
-            raise ConfigurationError(f"interval_s is {interval_s!r}; pass seconds above zero")
+        check_provider(time_provider)
+        check_samples(samples)
+        check_seconds("interval_s", interval_s)
+        if not callable(jitter):
+            raise ConfigurationError(
+                f"jitter is {jitter!r}; pass a function that returns a number from 0 to 1"
+            )
         self._synchronizer = synchronizer
         self._time_provider = time_provider
         self._interval_s = interval_s
@@ -74,18 +81,18 @@ class ClockRefresher:
         while True:
             try:
                 await self._synchronizer.sync(self._time_provider, samples)
+                pause_s = self._interval_s * (1 - _JITTER * min(1.0, max(0.0, self._jitter())))
+                failures = 0
             except Exception:
                 # Logged and announced by the synchronizer; the last good offset stays in use.
                 failures += 1
-                pause_s = min(backoff_s(failures), self._interval_s)
+                samples = self._samples
+                await asyncio.sleep(min(backoff_s(failures), self._interval_s))
             else:
-                failures = 0
-                pause_s = self._interval_s * (1 - _JITTER * self._jitter())
-            jumped = await self._rest(pause_s)
-            samples = self._samples if jumped or failures else 1
+                samples = self._samples if await self._is_needed_within(pause_s) else 1
 
-    async def _rest(self, seconds: float) -> bool:
-        """Wait, but no longer than until a sample is needed; return whether one is needed early."""
+    async def _is_needed_within(self, seconds: float) -> bool:
+        """Wait, but no longer than until the synchronizer needs a sample; return whether it did."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while (left := until - loop.time()) > 0:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from networkpype.clock import Clock
 
-__all__ = ["STEP_S", "ClockJump", "ClockReading", "ClockWatch"]
+__all__ = ["STEP_S", "ClockJump", "ClockReading", "ClockWatch", "elapsed_between"]
 
 STEP_S = 0.05
 """A smaller jump of the wall clock is left to the next sample.
@@ -90,8 +90,8 @@ def jump_between(last: ClockReading, now: ClockReading) -> ClockJump | None:
     if last.boottime is None or now.boottime is None:
         if abs(moved) <= allowed:
             return None
-        # Backwards only a step can be. Forwards it is taken for a sleep, after which wall time needs
-        # no correction; if it was a step after all, the next sample tells.
+        # Backwards it was a step. Forwards it is taken for a sleep, after which wall time needs no
+        # correction; if it was a step after all, the next sample tells.
         return ClockJump(moved, 0.0) if moved < 0 else ClockJump(0.0, moved)
     slept = (now.boottime - now.monotonic) - (last.boottime - last.monotonic)
     if slept < -allowed or now.monotonic < last.monotonic:

@@ -7,9 +7,20 @@ Masking goes by allow-list: a query value or header that is not known to be harm
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote
 
-__all__ = ["MASK", "escape", "mask_headers", "mask_pairs", "mask_url", "scrub", "secret_values"]
+__all__ = [
+    "MASK",
+    "body_pairs",
+    "escape",
+    "mask_headers",
+    "mask_pairs",
+    "mask_url",
+    "scrub",
+    "secret_values",
+]
 
 MASK = "***"
 
@@ -38,8 +49,10 @@ _HARMLESS_HEADERS = frozenset(
 )
 _NOT_LETTERS = re.compile(r"[^a-z]")
 # Listen keys and session tokens travel in paths too; order ids and UUIDs are shorter than this.
-_OPAQUE_SEGMENT = re.compile(r"(?<=/)[A-Za-z0-9_=~.%-]{40,}(?=/|$)")
-_USERINFO = re.compile(r"(?<=://)[^/?#@]*@")
+_OPAQUE_SEGMENT = re.compile(r"(?<=/)(?<!://)[^/]{40,}")
+# Up to the last @ of the authority, or beyond its end where a password holds a slash: what follows
+# the colon is then no port. A path may have an @ of its own, such as /ws/btcusdt@trade.
+_USERINFO = re.compile(r"(?<=://)(?:[^/]*|[^/:]*:(?!\d{1,5}(?:/|$)).*)@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SHORTEST_SECRET = 8
 
@@ -65,7 +78,8 @@ def mask_pairs(query: str) -> str:
 
 def mask_url(url: str) -> str:
     """Mask user info, opaque path segments and secret query values; drop control characters."""
-    bare, question, query = url.partition("?")
+    # Tokens travel behind a # as well, and are pairs there too.
+    bare, question, query = url.replace("#", "?", 1).partition("?")
     bare = _OPAQUE_SEGMENT.sub(MASK, _USERINFO.sub("", bare))
     return escape(f"{bare}?{mask_pairs(query)}" if question else bare, limit=500)
 

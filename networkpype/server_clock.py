@@ -44,7 +44,7 @@ class ServerClock:
         self._filter = ClockFilter()
         self._estimate: ClockEstimate | None = None
         self._measured_at = 0.0
-        self._initialized = self._jumped = self._doubtful = False
+        self._initialized = self._distrusted = self._doubtful = False
         self._watch = ClockWatch(self._clock)
         self._lock = threading.Lock()  # two threads that see one step must not correct it twice
         # (offset in ms, its growth in ms/s, since when, wall ahead of monotonic, next look): one
@@ -93,11 +93,11 @@ class ServerClock:
     def stale(self) -> bool:
         """Tell whether a new sample is wanted although there has been one.
 
-        So it is after the local clock jumped or the machine slept, while the newest samples
-        contradict the older ones, and when measured samples are old.
+        So it is after the local clock jumped, the machine slept or `distrust()` was called, while
+        the newest sample contradicts the older ones, and when measured samples are old.
         """
         now = self._monotonic()
-        if self._jumped or self._doubtful:
+        if self._distrusted or self._doubtful:
             return True
         if self._estimate is None:
             return False
@@ -112,8 +112,12 @@ class ServerClock:
             self._given.append(float(offset_ms))
             self._estimate = None
             self._hold(centre_ms(self._given), 0.0, reading.monotonic)
-            self._initialized, self._jumped, self._doubtful = True, False, False
+            self._initialized, self._distrusted, self._doubtful = True, False, False
         emit(self._hook, ClockSynchronized(self._line[0], None, None))
+
+    def distrust(self) -> None:
+        """Be stale until the next sample: the exchange refused a timestamp."""
+        self._distrusted = self._initialized
 
     def clear_time_offset_ms_samples(self) -> None:
         """Forget every sample, given or measured: back to the local clock."""
@@ -122,7 +126,7 @@ class ServerClock:
             self._filter.clear()
             self._estimate = None
             self._hold(0.0, 0.0, 0.0)
-            self._initialized = self._jumped = self._doubtful = False
+            self._initialized = self._distrusted = self._doubtful = False
 
     def _monotonic(self) -> float:
         """Return monotonic seconds, having looked at the clocks if anything jumped."""
@@ -144,7 +148,7 @@ class ServerClock:
             estimate = self._estimate = self._filter.add(sample)
             self._measured_at = sample.at_s
             self._hold(estimate.offset_ms, estimate.drift * 1e3, estimate.at_s)
-            self._initialized, self._jumped, self._doubtful = True, False, self._filter.unsure
+            self._initialized, self._distrusted, self._doubtful = True, False, self._filter.unsure
         now = after.monotonic
         emit(
             self._hook,
@@ -183,7 +187,7 @@ class ServerClock:
             # A sleep is timed by a coarser clock: the offset is about right, its bounds are not.
             self._filter.clear()
             self._estimate = None
-        self._jumped = True
+        self._distrusted = True
 
 
 def _is_finite_number(value: object) -> bool:

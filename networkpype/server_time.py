@@ -1,16 +1,28 @@
-"""What a time provider returned, checked and read in its declared unit."""
+"""What a time provider is, and what it returned: checked, and read in its declared unit."""
 
 from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Literal, get_args
 
 from networkpype.errors import ConfigurationError, DecodeError
 from networkpype.redact import escape
 
-__all__ = ["TimeUnit", "check_unit", "server_time_ms"]
+__all__ = [
+    "TimeProvider",
+    "TimeUnit",
+    "check_provider",
+    "check_samples",
+    "check_seconds",
+    "check_unit",
+    "server_time_ms",
+]
+
+TimeProvider = Callable[[], Awaitable[float]]
+"""Asks a server for its time; the number is in the unit declared to the synchronizer."""
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
 """A unit that exchanges tell their time in."""
@@ -27,6 +39,29 @@ def check_unit(unit: object) -> TimeUnit:
         known = ", ".join(f'"{each}"' for each in _UNITS)
         raise ConfigurationError(f"unit is {unit!r}; pass one of {known}")
     return unit
+
+
+def check_provider(time_provider: object) -> None:
+    """Refuse what cannot be called; the coroutine itself is the common mistake."""
+    if not callable(time_provider):
+        raise ConfigurationError(
+            "time_provider must be a function that returns an awaitable; "
+            "pass fetch_time, not fetch_time()"
+        )
+
+
+def check_samples(samples: object) -> None:
+    """Refuse what is no integer above zero."""
+    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
+        raise ConfigurationError(f"samples is {samples!r}; pass an integer above zero")
+
+
+def check_seconds(name: str, seconds: object) -> float:
+    """Return finite seconds above zero, or raise ConfigurationError."""
+    number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not number or not 0 < seconds < math.inf:  # type: ignore[operator]
+        raise ConfigurationError(f"{name} is {seconds!r}; pass seconds above zero")
+    return float(seconds)  # type: ignore[arg-type]
 
 
 def server_time_ms(value: object, unit: TimeUnit, local_s: float) -> tuple[float, float]:
@@ -48,8 +83,7 @@ def server_time_ms(value: object, unit: TimeUnit, local_s: float) -> tuple[float
     except (OverflowError, ValueError):  # an integer of 400 digits; Decimal("sNaN")
         number = math.nan
     if not math.isfinite(number) or number < 0:
-        shown = escape(str(value), limit=60)
-        raise DecodeError(f"the time provider returned {shown}, which is no time in {unit}")
+        raise DecodeError(f"the time provider returned {number}, which is no time in {unit}")
     seems = _likely_unit(number, unit, local_s)
     if seems != unit:
         raise ConfigurationError(

@@ -14,12 +14,20 @@ from contextvars import ContextVar
 from typing import Any, Self
 
 from networkpype.clock import Clock
-from networkpype.clock_refresh import ClockRefresher, TimeProvider, backoff_s
+from networkpype.clock_refresh import ClockRefresher, backoff_s
 from networkpype.errors import ConfigurationError, RequestTimeoutError, TransportError
 from networkpype.hooks import ClockSyncFailed, Hook, emit
 from networkpype.redact import escape, mask_url
 from networkpype.server_clock import ServerClock
-from networkpype.server_time import TimeUnit, check_unit, server_time_ms
+from networkpype.server_time import (
+    TimeProvider,
+    TimeUnit,
+    check_provider,
+    check_samples,
+    check_seconds,
+    check_unit,
+    server_time_ms,
+)
 from networkpype.single_flight import SingleFlight
 
 __all__ = ["TimeSynchronizer"]
@@ -52,8 +60,9 @@ class TimeSynchronizer(ServerClock):
 
     Where the local wall clock is set, the offset is corrected by the step; where the machine slept
     it is kept. Either way it is `stale` until the next sample. Measured samples older than
-    `stale_after_s` are stale as well. `unit` is what time providers return. Asking takes at most
-    `timeout_s`. `hook` receives ClockSynchronized, ClockStepped and ClockSyncFailed.
+    `stale_after_s` are stale as well (`math.inf`: never). `unit` is what time providers return.
+    Asking takes at most `timeout_s`. `hook` receives ClockSynchronized, ClockStepped and
+    ClockSyncFailed.
 
     `time()` may be called from any thread, everything else from one event loop.
     """
@@ -69,8 +78,10 @@ class TimeSynchronizer(ServerClock):
         stale_after_s: float = 3600.0,
     ) -> None:
         self._unit = check_unit(unit)
-        self._timeout_s = _positive("timeout_s", timeout_s)
-        super().__init__(max_samples, clock, hook, _positive("stale_after_s", stale_after_s))
+        self._timeout_s = check_seconds("timeout_s", timeout_s)
+        if stale_after_s != math.inf:
+            check_seconds("stale_after_s", stale_after_s)
+        super().__init__(max_samples, clock, hook, stale_after_s)
         self._flight = SingleFlight()
         self._refresher: ClockRefresher | None = None
         self._failures = 0
@@ -133,13 +144,8 @@ class TimeSynchronizer(ServerClock):
         while they contradict each other. One sample is enough for success; without any this raises
         what the provider raised. Inside a measurement it does nothing.
         """
-        if not callable(time_provider):
-            raise ConfigurationError(
-                "time_provider must be a function that returns an awaitable; "
-                "pass fetch_time, not fetch_time()"
-            )
-        if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
-            raise ConfigurationError(f"samples is {samples!r}; pass an integer above zero")
+        check_provider(time_provider)
+        check_samples(samples)
         if not self.in_measurement:
             await self._flight.run(lambda: self._burst(time_provider, samples))
 
@@ -255,13 +261,6 @@ class TimeSynchronizer(ServerClock):
             f"{type(self).__name__}(offset_ms={self.time_offset_ms:.1f}, "
             f"uncertainty_ms={shown}, samples={count})"
         )
-
-
-def _positive(name: str, seconds: float) -> float:
-    number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not number or math.isnan(seconds) or seconds <= 0:
-        raise ConfigurationError(f"{name} is {seconds!r}; pass seconds above zero")
-    return float(seconds)
 
 
 def _discard(awaitable: Awaitable[Any]) -> None:

@@ -8,6 +8,8 @@ is what tells NOT_SENT from UNKNOWN.
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
 from typing import Any
 
@@ -45,6 +47,10 @@ class RedirectedError(Exception):
         self.status = status
 
 
+class StaleConnectionError(Exception):
+    """A pooled connection holds bytes that no request asked for; nothing was written to it."""
+
+
 class Flight:
     """One request under way: `written` is True from the moment its first byte may leave."""
 
@@ -59,13 +65,21 @@ class Flight:
         send = request.send
 
         async def send_and_note(connection: Any) -> aiohttp.ClientResponse:
+            if connection.protocol.should_close:
+                raise StaleConnectionError
             self.written = True
             return await send(connection)
 
         # aiohttp connects and writes in one step; an instance attribute is the one place between
         # the two that works for every session and costs no trace objects.
         request.send = send_and_note  # type: ignore[method-assign, assignment]
-        return await guard(request, handler)
+        while True:
+            try:
+                return await guard(request, handler)
+            except StaleConnectionError:
+                # aiohttp would take what lies there for the answer to this request. It has closed
+                # that connection and gives another.
+                continue
 
 
 async def guard(
@@ -95,14 +109,21 @@ def describe(error: BaseException) -> str:
     """Name an error without its URL, headers or proxy credentials."""
     name = type(error).__name__
     if isinstance(error, aiohttp.ClientConnectorError):
-        return escape(f"{name}: {error.os_error.strerror or type(error.os_error).__name__}")
+        return escape(f"{name}: {_reason(error.os_error) or type(error.os_error).__name__}")
     if isinstance(error, OSError):
-        return escape(f"{name}: {error.strerror}") if error.strerror else name
+        return escape(f"{name}: {_reason(error)}") if _reason(error) else name
     if isinstance(error, (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)):
         return name
     if isinstance(error, aiohttp.ClientResponseError):
         return escape(f"{name}: {error.message}", limit=200)
     return name
+
+
+def _reason(error: OSError) -> str:
+    # asyncio puts the address where the reason belongs; name resolution has numbers of its own.
+    if not error.errno or isinstance(error, (ssl.SSLError, socket.gaierror)):
+        return error.strerror or ""
+    return os.strerror(error.errno)
 
 
 def transport_error(error: BaseException, what: str, *, written: bool) -> TransportError:
@@ -113,10 +134,10 @@ def transport_error(error: BaseException, what: str, *, written: bool) -> Transp
     if isinstance(error, LostError):
         return TransportError(f"{what}: connection lost ({error.reason})", outcome=outcome)
     reason = describe(error)
-    if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError, ssl.CertificateError)):
+    if not written and isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)):
         detail = getattr(error, "certificate_error", None) or getattr(error, "os_error", error)
-        text = escape(str(getattr(detail, "verify_message", "") or type(detail).__name__))
-        return TLSError(f"{what}: TLS failed ({text})")
+        text = getattr(detail, "verify_message", "") or getattr(detail, "reason", "")
+        return TLSError(f"{what}: TLS failed ({escape(str(text or type(detail).__name__))})")
     if not written:
         return ConnectFailedError(f"{what}: no connection ({reason})")
     return TransportError(f"{what}: {reason}", outcome=outcome)

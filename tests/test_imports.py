@@ -184,6 +184,11 @@ MODULES = read_package()
 IMPORTS = {name: sorted(set(run_time_imports(tree))) for name, tree in MODULES.items()}
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_has_its_place(name: str) -> None:
+    assert layer_of(name) in range(len(LAYERS))
+
+
 def test_every_import_points_the_same_way() -> None:
     wrong = [
         f"{name} imports {target}, a layer above its own"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_TIMEOUT_S", "RESTManager"]
 
 DEFAULT_TIMEOUT_S = 30.0
+
+_log = logging.getLogger(__name__)
 
 
 class RESTManager:
@@ -184,8 +187,8 @@ class RESTManager:
             if not expired or isinstance(error, NetworkpypeError):
                 raise
         finally:
-            if self._hook is not None:
-                self._announce(self._hook, request, response, failure, flight, started)
+            if self._hook is not None or _log.isEnabledFor(logging.DEBUG):
+                self._announce(request, response, failure, flight, started)
         if response is None:
             raise timed_out(request, limit_s, flight)
         for post_processor in self._post_processors:
@@ -223,7 +226,6 @@ class RESTManager:
 
     def _announce(
         self,
-        hook: Hook,
         request: RESTRequest,
         response: RESTResponse | None,
         failure: BaseException | None,
@@ -234,17 +236,16 @@ class RESTManager:
         if failure is not None:
             lost = Outcome.UNKNOWN if flight.written else Outcome.NOT_SENT
             outcome = failure.outcome if isinstance(failure, NetworkpypeError) else lost
-        emit(
-            hook,
-            RequestFinished(
-                method=str(request.method),
-                url=mask_url(request.url or request.endpoint_url or ""),
-                status=None if response is None else response.status,
-                elapsed_s=time.monotonic() - started,
-                error=None if failure is None else type(failure).__name__,
-                outcome=outcome,
-            ),
+        event = RequestFinished(
+            method=str(request.method),
+            url=mask_url(request.url or request.endpoint_url or ""),
+            status=None if response is None else response.status,
+            elapsed_s=time.monotonic() - started,
+            error=None if failure is None else type(failure).__name__,
+            outcome=outcome,
         )
+        _log.debug("%s", event)
+        emit(self._hook, event)
 
     def __repr__(self) -> str:
         return f"RESTManager(base_url={self._base_url!r}, auth={self._auth!r})"

@@ -149,8 +149,10 @@ class Feed:
 
         A client that does not take its close frame within half a second is aborted.
         """
-        if code is not None and not 1000 <= code <= 4999:
+        if code is not None and not (isinstance(code, int) and 1000 <= code <= 4999):
             raise ConfigurationError(f"a close code is between 1000 and 4999, got {code!r}")
+        if len(reason.encode()) > 123:
+            raise ConfigurationError("a close reason is at most 123 bytes (RFC 6455 section 5.5)")
         clients = list(self._clients)
         if code is not None and clients:
             closing = [asyncio.create_task(client.close(code, reason)) for client in clients]

@@ -230,6 +230,8 @@ async def test_the_exchange_closes_with_the_code_it_is_told(
         )
     with pytest.raises(ConfigurationError, match="between 1000 and 4999"):
         await exchange.drop_websockets(999)
+    with pytest.raises(ConfigurationError, match="at most 123 bytes"):
+        await exchange.drop_websockets(1000, "x" * 124)
     assert await exchange.drop_websockets(1000) == 0
 
 

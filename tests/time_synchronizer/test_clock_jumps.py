@@ -225,9 +225,11 @@ async def test_one_step_seen_by_many_threads_is_corrected_once(
 
 def test_a_hook_may_ask_for_the_time(clock: FakeClock) -> None:
     told: list[float] = []
-    synchronizer = TimeSynchronizer(
-        clock=clock, hook=lambda event: told.append(synchronizer.time())
-    )
+
+    def hook(event: Event) -> None:
+        told.append(synchronizer.time())
+
+    synchronizer: TimeSynchronizer = TimeSynchronizer(clock=clock, hook=hook)
     synchronizer.add_time_offset_ms_sample(0)
     clock.step_wall(3600)
     synchronizer.time()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 import pytest
 
 from networkpype.errors import ConfigurationError
 from networkpype.hooks import ClockSyncFailed, Event
+from networkpype.testing.virtual_time import virtual_time
 from networkpype.time_synchronizer import TimeSynchronizer
-from tests.time_synchronizer.virtual_time import run_in_virtual_time
 
 DRIFT = 50e-6
 
@@ -72,23 +71,15 @@ def asked(exchange: Exchange) -> list[int]:
     return [round(each) for each in exchange.asked_at]
 
 
-def in_virtual_time(test: Callable[[], object]) -> Callable[[], None]:
-    def run() -> None:
-        run_in_virtual_time(test())  # type: ignore[arg-type]
-
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
-    return run
-
-
-@in_virtual_time
+@virtual_time
 async def test_it_takes_a_few_at_the_start_and_then_one_each_interval() -> None:
     exchange = Exchange()
     async with exchange.synchronizer.refreshing(exchange.ask, interval_s=600, jitter=no_jitter):
         await asyncio.sleep(1900)
-    assert asked(exchange) == [0, 0, 0, 600, 1200, 1801]
+    assert asked(exchange) == [0, 0, 0, 600, 1200, 1800]
 
 
-@in_virtual_time
+@virtual_time
 async def test_it_follows_the_drift_for_hours() -> None:
     exchange = Exchange()
     async with exchange.synchronizer.refreshing(exchange.ask, interval_s=600):
@@ -100,7 +91,7 @@ async def test_it_follows_the_drift_for_hours() -> None:
     assert worst_ms < 1
 
 
-@in_virtual_time
+@virtual_time
 async def test_jitter_cuts_up_to_a_tenth_of_the_interval() -> None:
     exchange = Exchange()
     jitter = iter([1.0, 0.5, 0.0])
@@ -112,26 +103,26 @@ async def test_jitter_cuts_up_to_a_tenth_of_the_interval() -> None:
     assert asked(exchange) == [0, 900, 1850]
 
 
-@in_virtual_time
+@virtual_time
 async def test_a_failing_source_is_asked_with_back_off_and_the_last_offset_stays() -> None:
     exchange = Exchange()
     async with exchange.synchronizer.refreshing(exchange.ask, interval_s=100, jitter=no_jitter):
         await asyncio.sleep(50)
         exchange.failure = OSError("down")
         await asyncio.sleep(190)
-        assert asked(exchange)[3:] == [100, 101, 103, 108, 116, 132, 192]
+        assert asked(exchange)[3:] == [100, 101, 103, 107, 116, 132, 164, 224]
         assert exchange.error_ms < 20
         failures = [each for each in exchange.events if isinstance(each, ClockSyncFailed)]
-        assert [each.error for each in failures] == ["OSError"] * 7
+        assert [each.error for each in failures] == ["OSError"] * 8
         assert failures[-1].offset_ms == pytest.approx(10_000, abs=100)
         exchange.failure = None
-        await asyncio.sleep(20)
-        assert asked(exchange)[10:] == [252, 252, 252]
+        await asyncio.sleep(50)
+        assert asked(exchange)[11:] == [284, 284, 284]
         assert exchange.error_ms < 1
         assert exchange.synchronizer.last_error is None
 
 
-@in_virtual_time
+@virtual_time
 async def test_a_source_that_is_down_at_the_start_gets_its_few_samples_later() -> None:
     exchange = Exchange()
     exchange.failure = OSError("down")
@@ -143,23 +134,21 @@ async def test_a_source_that_is_down_at_the_start_gets_its_few_samples_later() -
 
 
 @pytest.mark.parametrize("moved", ["stepped_s", "slept_s"])
-def test_a_jump_of_the_clock_is_acted_upon_at_once(moved: str) -> None:
-    async def run() -> None:
-        exchange = Exchange()
-        async with exchange.synchronizer.refreshing(exchange.ask, interval_s=600):
-            await asyncio.sleep(100)
-            setattr(exchange.clock, moved, 600.0)
-            await asyncio.sleep(2)
-            assert len(asked(exchange)) == 6
-            assert not exchange.synchronizer.stale
-            assert exchange.error_ms < 1
-            await asyncio.sleep(100)
-            assert len(asked(exchange)) == 6
-
-    run_in_virtual_time(run())
+@virtual_time
+async def test_a_jump_of_the_clock_is_acted_upon_at_once(moved: str) -> None:
+    exchange = Exchange()
+    async with exchange.synchronizer.refreshing(exchange.ask, interval_s=600):
+        await asyncio.sleep(100)
+        setattr(exchange.clock, moved, 600.0)
+        await asyncio.sleep(2)
+        assert len(asked(exchange)) == 6
+        assert not exchange.synchronizer.stale
+        assert exchange.error_ms < 1
+        await asyncio.sleep(100)
+        assert len(asked(exchange)) == 6
 
 
-@in_virtual_time
+@virtual_time
 async def test_stopping_leaves_no_task_even_in_the_middle_of_a_question() -> None:
     exchange = Exchange()
     exchange.hangs = True
@@ -172,7 +161,7 @@ async def test_stopping_leaves_no_task_even_in_the_middle_of_a_question() -> Non
     await exchange.synchronizer.stop()
 
 
-@in_virtual_time
+@virtual_time
 async def test_stopping_does_not_wait_long_for_a_source_that_ignores_it() -> None:
     exchange = Exchange()
     stubborn_until = exchange.start + 30
@@ -194,17 +183,21 @@ async def test_stopping_does_not_wait_long_for_a_source_that_ignores_it() -> Non
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-@in_virtual_time
+@virtual_time
 async def test_an_error_in_the_block_stops_the_refresh() -> None:
     exchange = Exchange()
-    with pytest.raises(KeyError):
+
+    async def trade() -> None:
         async with exchange.synchronizer.refreshing(exchange.ask):
             await asyncio.sleep(0)
             raise KeyError("strategy")
+
+    with pytest.raises(KeyError):
+        await trade()
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-@in_virtual_time
+@virtual_time
 async def test_a_refresh_and_others_share_one_measurement() -> None:
     exchange = Exchange()
     async with exchange.synchronizer.refreshing(exchange.ask):
@@ -213,7 +206,7 @@ async def test_a_refresh_and_others_share_one_measurement() -> None:
         assert asked(exchange) == [0, 0, 0]
 
 
-@in_virtual_time
+@virtual_time
 async def test_it_starts_once_and_again_after_stopping() -> None:
     exchange = Exchange()
     exchange.synchronizer.start(exchange.ask)
@@ -227,21 +220,39 @@ async def test_it_starts_once_and_again_after_stopping() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"interval_s": 0}, {"interval_s": float("nan")}, {"interval_s": "600"}, {"samples": 0}],
+    [
+        {"interval_s": 0},
+        {"interval_s": float("nan")},
+        {"interval_s": "600"},
+        {"samples": 0},
+        {"jitter": 0.5},
+        {"time_provider": None},
+    ],
 )
-def test_a_wrong_argument_is_refused_at_the_start(wrong: dict[str, float]) -> None:
-    async def run() -> None:
-        exchange = Exchange()
-        with pytest.raises(ConfigurationError, match=next(iter(wrong))):
-            exchange.synchronizer.start(exchange.ask, **wrong)  # type: ignore[arg-type]
-        with pytest.raises(ConfigurationError, match="time_provider"):
-            exchange.synchronizer.start(None)  # type: ignore[arg-type]
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+@virtual_time
+async def test_a_wrong_argument_is_refused_at_the_start(wrong: dict[str, object]) -> None:
+    exchange = Exchange()
+    arguments = {"time_provider": exchange.ask, **wrong}
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        exchange.synchronizer.start(**arguments)  # type: ignore[arg-type]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    async with exchange.synchronizer.refreshing(exchange.ask):
+        await asyncio.sleep(1)
+    assert exchange.synchronizer.initialized
 
-    run_in_virtual_time(run())
+
+@pytest.mark.parametrize(("told", "second"), [(100.0, 540), (-100.0, 600)])
+@virtual_time
+async def test_a_jitter_out_of_bounds_is_held_within(told: float, second: int) -> None:
+    exchange = Exchange()
+    async with exchange.synchronizer.refreshing(
+        exchange.ask, interval_s=600, samples=1, jitter=lambda: told
+    ):
+        await asyncio.sleep(700)
+    assert asked(exchange) == [0, second]
 
 
-@in_virtual_time
+@virtual_time
 async def test_a_wrong_unit_is_reported_and_does_not_end_the_refresh() -> None:
     exchange = Exchange()
 
@@ -255,17 +266,15 @@ async def test_a_wrong_unit_is_reported_and_does_not_end_the_refresh() -> None:
     assert isinstance(exchange.synchronizer.last_error, ConfigurationError)
 
 
-def test_a_broken_hook_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
+@virtual_time
+async def test_a_broken_hook_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
     def hook(event: Event) -> None:
         raise ValueError("dashboard is down")
 
-    async def run() -> None:
-        exchange = Exchange()
-        exchange.synchronizer = TimeSynchronizer(clock=exchange.clock, hook=hook)
+    exchange = Exchange()
+    exchange.synchronizer = TimeSynchronizer(clock=exchange.clock, hook=hook)
+    with caplog.at_level(logging.ERROR):
         async with exchange.synchronizer.refreshing(exchange.ask):
             await asyncio.sleep(1)
-        assert exchange.error_ms < 1
-
-    with caplog.at_level(logging.ERROR):
-        run_in_virtual_time(run())
-    assert "hook" in caplog.text
+    assert exchange.error_ms < 1
+    assert "dashboard" in caplog.text

@@ -31,7 +31,16 @@ async def play(screen: Screen) -> list[Promise]:
         async with asyncio.timeout(DEADLINE_S):
             return await scenario.run()
     except Exception as error:
-        return [Promise(f"the demo runs ({scenario.step})", False, f"{type(error).__name__}: {error}")]
+        cause = first_cause(error)
+        shown = f"{type(cause).__name__}: {cause}"
+        return [Promise(f"the demo runs to its end ({scenario.step})", False, shown)]
     finally:
         following.cancel()
         await asyncio.wait([following])
+
+
+def first_cause(error: Exception) -> Exception:
+    """Look into groups of errors, which name nothing themselves."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

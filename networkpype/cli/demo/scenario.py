@@ -16,8 +16,8 @@ __all__ = ["Scenario"]
 
 SKEW_S = 2.75
 ROUND_TRIPS = 60  # orders, each placed and cancelled: 120 calls under one limit
-WORKERS = 12
-UPDATE_PATIENCE_S = 3.0
+WORKERS = 4
+PATIENCE_S = 3.0
 CLOCK_ERROR_MS = 50.0
 
 
@@ -38,6 +38,7 @@ class Scenario:
         self.placed: list[str] = []
         self.cancelled: list[str] = []
         self.trading_s = 0.0
+        self._logged_in = asyncio.Event()
         self._tasks_before = 0
         self._overheard = Overheard([self.exchange.api_key, self.exchange.api_secret])
 
@@ -52,7 +53,8 @@ class Scenario:
                 self.step = "logging in on the WebSocket"
                 reading = asyncio.create_task(self._read(connector))
                 try:
-                    await exchange.until(lambda: self.tally.logged_in)
+                    async with asyncio.timeout(PATIENCE_S):
+                        await self._logged_in.wait()
                     self.step = f"placing and cancelling {ROUND_TRIPS} signed orders"
                     started = loop.time()
                     await self._trade(connector)
@@ -79,6 +81,8 @@ class Scenario:
         loop = asyncio.get_running_loop()
         async for data in connector.messages():
             self.tally.message(data, loop.time())
+            if self.tally.logged_in:
+                self._logged_in.set()
 
     async def _trade(self, connector: MockConnector) -> None:
         numbers = iter(range(ROUND_TRIPS))
@@ -97,7 +101,7 @@ class Scenario:
     async def _updates_arrived(self) -> None:
         # Where some never come, the judgement says how many.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(UPDATE_PATIENCE_S):
+            async with asyncio.timeout(PATIENCE_S):
                 while len(self.tally.updates) < len(self.placed) + len(self.cancelled):
                     await asyncio.sleep(0.01)
 
@@ -170,4 +174,4 @@ class Scenario:
     def ideal_s(self) -> float:
         """How long the limit alone makes the trading take, in seconds."""
         _, capacity = self.limit_use()
-        return math.ceil(2 * ROUND_TRIPS / max(1, capacity)) - 1.0
+        return (math.ceil(2 * ROUND_TRIPS / max(1, capacity)) - 1) * 1.25

@@ -67,15 +67,19 @@ def rows(scenario: Scenario) -> list[tuple[str, str]]:
 
 
 class PlainScreen:
-    """A line a second."""
+    """A line for each step, and one every `pause_s` seconds within it."""
+
+    def __init__(self, pause_s: float = 1.0) -> None:
+        self._pause_s = pause_s
 
     async def follow(self, scenario: Scenario) -> None:
         shown = ""
         while True:
-            await asyncio.sleep(0.25 if scenario.step != shown else 1)
             if scenario.step != shown:
                 shown = scenario.step
                 print(f"-- {shown}", flush=True)
+            await asyncio.sleep(self._pause_s)
+            if scenario.step != shown:
                 continue
             seen = dict(rows(scenario))
             print(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from networkpype.clock_refresh import TimeProvider
 from networkpype.errors import ConfigurationError
 from networkpype.rest.processor.base import RESTPreProcessor
+from networkpype.server_time import TimeProvider, check_provider, check_samples
 
 if TYPE_CHECKING:
     from networkpype.rest.request import RESTRequest
@@ -37,13 +37,8 @@ class TimeSynchronizerRESTPreProcessor(RESTPreProcessor):
                 raise ConfigurationError(
                     f"synchronizer is {synchronizer!r}; pass a TimeSynchronizer"
                 )
-        if not callable(time_provider):
-            raise ConfigurationError(
-                "time_provider must be a function that returns an awaitable; "
-                "pass fetch_time, not fetch_time()"
-            )
-        if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
-            raise ConfigurationError(f"samples is {samples!r}; pass an integer above zero")
+        check_provider(time_provider)
+        check_samples(samples)
         self._synchronizer = synchronizer
         self._time_provider = time_provider
         self._samples = samples
@@ -60,8 +55,9 @@ class TimeSynchronizerRESTPreProcessor(RESTPreProcessor):
 
     def _refuse_wrong_time(self, error: Exception) -> None:
         mistaken = isinstance(error, ConfigurationError) and not self._synchronizer.initialized
+        # The question itself may be a private request, and must not be refused its own cure.
         if mistaken and not self._synchronizer.in_measurement:
-            raise ConfigurationError(str(error)) from error
+            raise ConfigurationError(f"the server's time cannot be read: {error}") from error
 
     def __repr__(self) -> str:
         return f"TimeSynchronizerRESTPreProcessor({self._synchronizer!r})"
