@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -17,11 +16,9 @@ from networkpype.server_time import (
 
 __all__ = ["ClockRefresher", "backoff_s"]
 
-_log = logging.getLogger(__name__)
-
 _TICK_S = 1.0  # how late a step or a sleep that somebody noticed may be acted upon
 _JITTER = 0.1  # of the interval: a fleet started together must not ask together for ever
-_STOP_S = 1.0
+_EARLY_S = 1e-3  # asyncio may run a timer one tick of its clock too early
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 1.0, 60.0
 
 
@@ -67,14 +64,10 @@ class ClockRefresher:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Cancel the task and wait for its end, at most a second."""
-        task = self._task
-        task.cancel()
-        if task is asyncio.current_task():
-            return
-        _, running = await asyncio.wait([task], timeout=_STOP_S)
-        if running:
-            _log.warning("the time provider ignores its cancellation; its task was left behind")
+        """Cancel the task and wait for its end; `sync` bounds how long its own takes."""
+        self._task.cancel()
+        if self._task is not asyncio.current_task():
+            await asyncio.wait([self._task])
 
     async def _run(self) -> None:
         samples, failures = self._samples, 0
@@ -95,7 +88,7 @@ class ClockRefresher:
         """Wait, but no longer than until the synchronizer needs a sample; return whether it did."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        while (left := until - loop.time()) > 0:
+        while (left := until - loop.time()) > _EARLY_S:
             if self._synchronizer.needs_sync:
                 return True
             await asyncio.sleep(min(left, _TICK_S))

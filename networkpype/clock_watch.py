@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from networkpype.clock import Clock
 
-__all__ = ["STEP_S", "ClockJump", "ClockReading", "ClockWatch", "elapsed_between"]
+__all__ = ["STEP_S", "ClockJump", "ClockReading", "ClockWatch", "slept_between"]
 
 STEP_S = 0.05
 """A smaller jump of the wall clock is left to the next sample.
@@ -103,8 +103,7 @@ def jump_between(last: ClockReading, now: ClockReading) -> ClockJump | None:
     return ClockJump(step, slept) if step or slept else None
 
 
-def elapsed_between(before: ClockReading, after: ClockReading) -> float:
-    """Return the seconds between two readings, a sleep included as far as it can be known."""
+def slept_between(before: ClockReading, after: ClockReading) -> bool:
+    """Tell whether the machine slept between two readings, or may have."""
     jump = jump_between(before, after)
-    slept = 0.0 if jump is None else jump.slept_s
-    return max(0.0, after.monotonic - before.monotonic + slept)
+    return jump is not None and jump.slept_s != 0

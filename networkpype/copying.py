@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any, TypeVar
+
+from networkpype.errors import ConfigurationError
 
 __all__ = ["copy_object", "copy_value"]
 
@@ -13,7 +16,10 @@ _ATOMS = frozenset({str, int, float, bool, bytes, type(None)})
 
 
 def copy_value(value: Any) -> Any:
-    """Copy as deeply as `copy.deepcopy` does; what cannot change is shared."""
+    """Copy as deeply as `copy.deepcopy` does; what cannot change is shared.
+
+    Raises ConfigurationError for what cannot be copied, such as a generator.
+    """
     try:
         return _copy(value)
     except RecursionError:
@@ -34,7 +40,18 @@ def _copy(value: Any) -> Any:
         return [item if type(item) in _ATOMS else _copy(item) for item in value]
     if kind is tuple:
         return tuple([item if type(item) in _ATOMS else _copy(item) for item in value])
-    return copy.deepcopy(value)
+    if isinstance(value, memoryview):
+        return bytes(value)
+    try:
+        return copy.deepcopy(value)
+    except TypeError as error:
+        reason = str(error)
+    if isinstance(value, Mapping) and hasattr(value, "copy"):
+        return _copy(value.copy())  # a read-only view: MappingProxyType, CIMultiDictProxy
+    raise ConfigurationError(
+        f"a {kind.__name__} cannot be part of a request, for requests are copied ({reason}); "
+        "pass plain values: str, int, dict, list, bytes, ..."
+    )
 
 
 def copy_object(original: T) -> T:

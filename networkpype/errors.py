@@ -255,9 +255,10 @@ class DecodeError(NetworkpypeError, ValueError):
         super().__init__(message)
         self.raw = raw
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __reduce__(self) -> tuple[Any, ...]:
         # The answer may have been a login with a token in it; it stays in this process.
-        return {name: value for name, value in self.__dict__.items() if name != "raw"}
+        state = {name: value for name, value in self.__dict__.items() if name != "raw"}
+        return type(self), self.args, state
 
 
 class BodyTooLargeError(DecodeError):

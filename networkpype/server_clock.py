@@ -9,7 +9,7 @@ from collections import deque
 
 from networkpype.clock import Clock, SystemClock
 from networkpype.clock_filter import ClockEstimate, ClockFilter, ClockSample, centre_ms
-from networkpype.clock_watch import STEP_S, ClockJump, ClockReading, ClockWatch, elapsed_between
+from networkpype.clock_watch import STEP_S, ClockJump, ClockReading, ClockWatch
 from networkpype.errors import ConfigurationError
 from networkpype.hooks import ClockStepped, ClockSynchronized, Hook, emit
 
@@ -136,8 +136,8 @@ class ServerClock:
     def _take(
         self, server_ms: float, tick_ms: float, before: ClockReading, after: ClockReading
     ) -> None:
-        """Take what the server said between two looks."""
-        round_trip_s = elapsed_between(before, after)
+        """Take what the server said between two looks with no sleep between them."""
+        round_trip_s = after.monotonic - before.monotonic
         sample = ClockSample(
             at_s=after.monotonic - round_trip_s / 2,
             offset_ms=server_ms - (after.wall * 1e3 - round_trip_s * 500),

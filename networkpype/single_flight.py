@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 __all__ = ["SingleFlight"]
+
+_log = logging.getLogger(__name__)
 
 _GRACE_S = 1.0
 """A cancelled run gets this long to clean up before its last waiter stops waiting for the end."""
@@ -71,4 +74,6 @@ class SingleFlight:
             self._task = None  # whoever comes now starts anew instead of joining a dying run
             if not task.done():
                 task.cancel()
-                await asyncio.wait([task], timeout=_GRACE_S)
+                _, running = await asyncio.wait([task], timeout=_GRACE_S)
+                if running:
+                    _log.warning("%r ignores its cancellation and was left behind", task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -16,12 +16,14 @@ from networkpype.errors import (
     Outcome,
     RateLimitedError,
 )
+from networkpype.redact import escape, scrub
 
 __all__ = ["retry_after_s", "status_error"]
 
 # 418 is Binance's ban after ignored 429s:
 # https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits (read 2026-11-21)
 _SLOW_DOWN = frozenset({418, 429})
+_DROPPED = frozenset({"set-cookie", "set-cookie2", "authorization"})
 
 
 def status_error(
@@ -32,11 +34,18 @@ def status_error(
     url: str,
     body: str,
     private: bool,
+    secrets: Collection[str] = (),
 ) -> HTTPStatusError:
-    """Build the error for an answer; `url` and `body` come masked, `private` means signed."""
-    kept = CIMultiDict(headers)
-    for name in ("Set-Cookie", "Set-Cookie2", "Authorization"):
-        kept.popall(name, None)
+    """Build the error for an answer, in which `secrets` are masked wherever the server echoes them.
+
+    `url` comes masked; `private` means signed.
+    """
+    kept = CIMultiDict(
+        (name, scrub(value, secrets))
+        for name, value in headers.items()
+        if name.lower() not in _DROPPED
+    )
+    body = escape(scrub(body, secrets))
     message = f"{method} {url}: HTTP {status}: {body or 'empty body'}"
     outcome = Outcome.UNKNOWN if status >= 500 or status == 408 else Outcome.REJECTED
     answer: dict[str, Any] = {
@@ -70,6 +79,6 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         try:
             until = parsedate_to_datetime(value)
             seconds = (until - parsedate_to_datetime(headers["Date"])).total_seconds()
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from networkpype.clock import Clock
 from networkpype.clock_refresh import ClockRefresher, backoff_s
+from networkpype.clock_watch import slept_between
 from networkpype.errors import ConfigurationError, RequestTimeoutError, TransportError
 from networkpype.hooks import ClockSyncFailed, Hook, emit
 from networkpype.redact import escape, mask_url
@@ -221,6 +222,8 @@ class TimeSynchronizer(ServerClock):
             measurement.over = True
             _measurements.reset(token)
         after = self._look()
+        if slept_between(before, after):
+            raise TransportError("the machine slept while the server was asked for its time")
         server_ms, tick_ms = server_time_ms(answer, self._unit, after.wall)
         self._take(server_ms, tick_ms, before, after)
         self._failures, self._retry_at, self.last_error = 0, -math.inf, None

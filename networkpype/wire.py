@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
@@ -80,18 +80,25 @@ def _quote(text: str) -> str:
     try:
         return quote(text, safe="")
     except UnicodeEncodeError:
-        raise ConfigurationError(
-            "a parameter holds half of a surrogate pair, which UTF-8 cannot carry; "
-            "decode the text properly before passing it"
-        ) from None
+        pass  # raised below, for the repr of this error shows the whole text
+    raise ConfigurationError(
+        "a parameter holds half of a surrogate pair, which UTF-8 cannot carry; "
+        "decode the text properly before passing it"
+    )
 
 
 def encode_pairs(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
     """Percent-encode names and values in their order; a list of values repeats its name."""
     pairs = params.items() if isinstance(params, Mapping) else params
+    if isinstance(pairs, Iterator):
+        raise ConfigurationError(
+            "params are an iterator, which can be read only once; pass list(params)"
+        )
     parts = []
     try:
         for name, value in pairs:
+            if type(name) is not str and isinstance(name, Enum):
+                name = name.value
             key = name if _unreserved(name) else _quote(name)
             if type(value) is str:  # the common case, without a call
                 parts.append(f"{key}={value if _unreserved(value) else _quote(value)}")
@@ -128,7 +135,11 @@ def _complete_escapes(text: str, safe: str) -> str:
     try:
         return quote(_escape_or_percent.sub("%25", text), safe=safe)
     except UnicodeEncodeError:
-        raise ConfigurationError("the URL holds half of a surrogate pair") from None
+        pass  # raised below, for the repr of this error shows the whole text
+    raise ConfigurationError(
+        "the URL holds half of a surrogate pair, which UTF-8 cannot carry; "
+        "decode the text properly before passing it"
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -142,10 +153,11 @@ def split_url(url: str) -> WireURL:
     scheme = scheme.lower()
     if not separator or scheme not in _DEFAULT_PORTS:
         shown = mask_url(url)
-        raise ConfigurationError(
-            f'URL "{shown}" has no scheme that can be sent; '
-            f'write it whole, such as "https://{shown.removeprefix("//").split("://")[-1]}"'
-        )
+        if url.startswith("/") and not url.startswith("//"):
+            fix = "pass it as endpoint_url= to a factory with base_url=, or write the whole URL"
+        else:
+            fix = f'write it whole, such as "https://{shown.split("//")[-1]}"'
+        raise ConfigurationError(f'URL "{shown}" has no scheme that can be sent; {fix}')
     cut = min((at for at in map(rest.find, "/?#\\") if at >= 0), default=len(rest))
     authority, tail = rest[:cut], rest[cut:]
     raw_path, _, raw_query = tail.partition("?")
@@ -185,9 +197,9 @@ def _wire_host(scheme: str, authority: str, url: str) -> str:
 def check_headers(headers: Mapping[str, str]) -> None:
     """Refuse names and values that would break out of their line or be changed on the way."""
     for name, value in headers.items():
-        if type(name) is not str or not _header_name(name):
+        if not isinstance(name, str) or isinstance(name, Enum) or not _header_name(name):
             raise ConfigurationError(f"header name {name!r} is not a token of RFC 9110")
-        if not isinstance(value, str):
+        if not isinstance(value, str) or isinstance(value, Enum):
             raise ConfigurationError(f'header "{name}" is a {type(value).__name__}; pass it as str')
         if not _header_value(value) or value != value.strip(" \t"):
             raise ConfigurationError(

@@ -29,7 +29,8 @@ LAYERS: list[set[str]] = [
     | {"websocket", "websocket.decoding", "websocket.heartbeat", "websocket.subscriptions"}
     | {"websocket.request", "websocket.response"},
     {"auth", "rest.processor", "websocket.processor"},
-    {"transport", "rest.connection", "websocket.connection", "websocket.dialing"},
+    {"transport", "rest.connection"}
+    | {"websocket.connection", "websocket.dialing", "websocket.line"},
     {"rest.manager", "websocket.manager", "websocket.session"},
     {"factory"},
     # The users of all that, the front door among them.
@@ -40,6 +41,7 @@ LAYERS: list[set[str]] = [
 MEETS_AIOHTTP = {"factory", "rest.connection", "testing", "transport"} | {
     "websocket.connection",
     "websocket.dialing",
+    "websocket.line",
 }
 
 # What a room may not import although its layer could.
@@ -51,6 +53,8 @@ FORBIDDEN = [
     ("transport", {"networkpype.auth"}),
     ("websocket", {"networkpype.rest"}),
     ("websocket.connection", {"networkpype.auth"}),
+    ("websocket.dialing", {"networkpype.auth"}),
+    ("websocket.line", {"networkpype.auth"}),
 ]
 
 # Packages whose `__init__` hands names on; every other one is empty but for its docstring.
@@ -60,7 +64,8 @@ RE_EXPORTERS = {"", "auth", "testing"}
 INSIDE = (
     {"_version", "clock_filter", "clock_refresh", "clock_watch", "copying", "redact"}
     | {"server_clock", "server_time", "single_flight", "status", "transport", "wire"}
-    | {"rest.build", "websocket.dialing", "websocket.heartbeat"}
+    | {"rest.build", "websocket.dialing", "websocket.heartbeat", "websocket.line"}
+    | {"throttler.configuration", "throttler.lines", "throttler.store", "throttler.window"}
     | {"__main__", "cli", "contrib", "exchanges", "signing", "testing"}
 )
 # Classes for networkpype itself in a module that users know.

@@ -33,13 +33,13 @@ def build_request(
         endpoint_url=endpoint_url,
         params=_params(params),
         data=_data(data),
-        headers=dict(headers) if headers else {},
+        headers=_headers(headers),
         is_auth_required=is_auth_required,
         throttler_limit_id=throttler_limit_id,
     )
     if not request.content_type and (label := default_content_type(request)):
         # The caller's own headers follow, in their order.
-        request.headers = {"Content-Type": label, **(headers or {})}
+        request.headers = {"Content-Type": label, **(request.headers or {})}
     return request
 
 
@@ -54,7 +54,7 @@ def default_content_type(request: RESTRequest) -> str:
 
 
 def _params(params: Params | None) -> Params | None:
-    if type(params) is dict:
+    if isinstance(params, dict):
         return {name: copy_value(value) for name, value in params.items() if value is not None}
     if params is None or isinstance(params, str):
         return params
@@ -62,8 +62,19 @@ def _params(params: Params | None) -> Params | None:
     pairs = params.items() if isinstance(params, Mapping) else params
     try:
         return [(name, copy_value(value)) for name, value in pairs if value is not None]
+    except ConfigurationError:
+        raise
     except (TypeError, ValueError):
         return params  # the encoder says what is wrong with it
+
+
+def _headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    try:
+        return dict(headers or {})
+    except (TypeError, ValueError):
+        raise ConfigurationError(
+            f"headers are a {type(headers).__name__}; pass a mapping of str to str"
+        ) from None
 
 
 def _data(data: Any) -> Any:
@@ -75,8 +86,14 @@ def _data(data: Any) -> Any:
 def check_base_url(base_url: str | None) -> str | None:
     if base_url is None:
         return None
-    if split_url(base_url).query:
-        raise ConfigurationError("base_url has a query; put it into each request's params")
+    if not isinstance(base_url, str):
+        raise ConfigurationError(f"base_url is a {type(base_url).__name__}; pass it as str")
+    split_url(base_url)
+    if "?" in base_url or "#" in base_url:
+        raise ConfigurationError(
+            f'base_url "{mask_url(base_url)}" has a query or fragment; '
+            "put what belongs to a request into its params"
+        )
     return base_url.rstrip("/")
 
 
@@ -84,6 +101,8 @@ def join_url(base_url: str | None, endpoint_url: str | None) -> str:
     """Put the endpoint behind the base; an endpoint can never change the host."""
     if endpoint_url is None:
         raise ConfigurationError("the request has neither url nor endpoint_url; pass one of them")
+    if not isinstance(endpoint_url, str):
+        raise ConfigurationError(f"endpoint_url is a {type(endpoint_url).__name__}; pass it as str")
     if base_url is None:
         raise ConfigurationError(
             f"endpoint_url {mask_url(endpoint_url)!r} needs a base: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import Any
 
 import aiohttp
@@ -13,10 +14,12 @@ from networkpype.errors import (
     BodyTooLargeError,
     ConfigurationError,
     NetworkpypeError,
+    NotConnectedError,
     RedirectRefusedError,
     TransportError,
 )
-from networkpype.redact import mask_url
+from networkpype.redact import body_pairs, mask_url, scrub, secret_values
+from networkpype.rest.build import check_timeout
 from networkpype.rest.request import JSON_TYPE, RESTRequest
 from networkpype.rest.response import RESTResponse
 from networkpype.transport import (
@@ -28,7 +31,13 @@ from networkpype.transport import (
 )
 from networkpype.wire import check_headers
 
-__all__ = ["DEFAULT_MAX_BODY_BYTES", "RESTConnection", "freeze", "rest_failure"]
+__all__ = [
+    "DEFAULT_MAX_BODY_BYTES",
+    "RESTConnection",
+    "freeze",
+    "request_secrets",
+    "rest_failure",
+]
 
 # The largest public answers (all instruments of an exchange) are near 20 MB.
 DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -44,8 +53,11 @@ _FIXED = frozenset(
         "data",
         "json",
         "headers",
+        "chunked",
+        "compress",
     ]
 )
+_LARGE_BODY_BYTES = 1 << 20  # above this aiohttp wants a file, which it writes in pieces
 
 
 class RESTConnection:
@@ -61,7 +73,7 @@ class RESTConnection:
         max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
         json_loads: JSONLoads | None = None,
     ) -> None:
-        if max_body_bytes < 1:
+        if not isinstance(max_body_bytes, int) or max_body_bytes < 1:
             raise ConfigurationError(f"max_body_bytes is {max_body_bytes}; pass at least 1")
         self._session = aiohttp_client_session
         self._max_body_bytes = max_body_bytes
@@ -82,7 +94,8 @@ class RESTConnection:
         (seconds) covers connect, headers and body. `kwargs` go to aiohttp (`ssl`, `proxy`, ...).
 
         Raises TransportError, its RequestTimeoutError or RedirectRefusedError, BodyTooLargeError,
-        and ConfigurationError, the last before anything is sent.
+        and before anything is sent ConfigurationError, or NotConnectedError once the session is
+        closed.
         """
         refused = _FIXED.intersection(kwargs)
         if refused:
@@ -90,6 +103,8 @@ class RESTConnection:
                 f"{', '.join(sorted(refused))} cannot be passed to aiohttp here: "
                 "put it on the RESTRequest; redirects are never followed"
             )
+        if self._session.closed:
+            raise NotConnectedError("the session was closed; get a new manager from the factory")
         flight = flight or Flight()
         url, headers, body = freeze(request)
         failure: BaseException
@@ -98,7 +113,7 @@ class RESTConnection:
                 return await self._exchange(
                     request.method.value, url, headers, body, flight, kwargs
                 )
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(check_timeout(timeout)):
                 return await self._exchange(
                     request.method.value, url, headers, body, flight, kwargs
                 )
@@ -118,10 +133,12 @@ class RESTConnection:
         flight: Flight,
         kwargs: dict[str, Any],
     ) -> RESTResponse:
+        if body is None:  # aiohttp would call the body of a POST or PATCH without one a file
+            kwargs = {"skip_auto_headers": ("Content-Type",), **kwargs}
         response = await self._session.request(
             method,
             url,
-            data=body,
+            data=io.BytesIO(body) if body and len(body) > _LARGE_BODY_BYTES else body,
             headers=headers,
             allow_redirects=False,
             middlewares=(flight,),
@@ -145,7 +162,7 @@ class RESTConnection:
                 raise BodyTooLargeError(
                     f"the body of {mask_url(str(response.url))} is larger than {limit} bytes; "
                     "raise max_body_bytes if that is expected",
-                    raw=chunks[0][:2000] if chunks else b"",
+                    raw=(chunks or [chunk])[0][:2000],
                 )
             chunks.append(chunk)
         response.release()
@@ -164,9 +181,10 @@ def freeze(request: RESTRequest) -> tuple[URL, dict[str, str], bytes | None]:
     )
     headers = dict(request.headers or {})
     check_headers(headers)
+    body = request.body_bytes
+    _check_framing(headers, len(body))
     if request.data is None:
         return url, headers, None
-    body = request.body_bytes
     if not request.content_type:
         text = isinstance(request.data, str)
         raw = isinstance(request.data, (bytes, bytearray, memoryview))
@@ -180,8 +198,18 @@ def freeze(request: RESTRequest) -> tuple[URL, dict[str, str], bytes | None]:
     return url, headers, body
 
 
+def _check_framing(headers: dict[str, str], length: int) -> None:
+    """Refuse headers that would send another body than the one that was signed."""
+    for name, value in headers.items():
+        lower = name.lower()
+        if lower == "transfer-encoding" or (lower == "content-length" and value != str(length)):
+            raise ConfigurationError(
+                f'header "{name}: {value}" contradicts the body of {length} bytes; leave it out'
+            )
+
+
 def rest_failure(error: BaseException, request: RESTRequest, flight: Flight) -> TransportError:
-    """Name the request, masked, and what became of it."""
+    """Name the request and what became of it, with nothing secret in it."""
     what = f"{request.method} {mask_url(request.url or '')}"
     if isinstance(error, RedirectedError):
         return RedirectRefusedError(
@@ -190,4 +218,13 @@ def rest_failure(error: BaseException, request: RESTRequest, flight: Flight) -> 
             status=error.status,
             outcome=redirect_outcome(error.status),
         )
-    return transport_error(error, what, written=flight.written)
+    failure = transport_error(error, what, written=flight.written)
+    if isinstance(error, aiohttp.ClientResponseError):  # quotes what the server wrote
+        failure.args = (scrub(str(failure), request_secrets(request)),)
+    return failure
+
+
+def request_secrets(request: RESTRequest) -> set[str]:
+    """Collect what a server could echo of a request that was sent, and nobody may see."""
+    query = [pair.partition("=")[::2] for pair in request.query_string.split("&")]
+    return secret_values([*query, *body_pairs(request.data)], request.headers or {})

@@ -20,15 +20,15 @@ from networkpype.errors import (
     TransportError,
 )
 from networkpype.hooks import Hook, RequestFinished, emit
-from networkpype.redact import escape, mask_url, scrub, secret_values
+from networkpype.redact import mask_url
 from networkpype.rest.build import build_request, check_base_url, check_timeout, join_url
-from networkpype.rest.connection import RESTConnection, rest_failure
+from networkpype.rest.connection import RESTConnection, request_secrets, rest_failure
 from networkpype.rest.method import RESTMethod
 from networkpype.rest.request import RESTRequest
 from networkpype.rest.response import RESTResponse
 from networkpype.status import status_error
 from networkpype.transport import Flight
-from networkpype.wire import Params, split_url
+from networkpype.wire import Params
 
 if TYPE_CHECKING:
     from networkpype.auth.base import Auth
@@ -143,8 +143,8 @@ class RESTManager:
 
         The caller's request is never changed.
         """
-        self._refuse_early(request)
-        response, _ = await self._attempt(copy.deepcopy(request), timeout, kwargs)
+        limit_s = self._refuse_early(request, timeout)
+        response, _ = await self._attempt(copy.deepcopy(request), limit_s, kwargs)
         return response
 
     async def _execute(
@@ -156,9 +156,9 @@ class RESTManager:
     ) -> RESTResponse:
         # One attempt. A retry policy belongs here: each further attempt copies the request anew,
         # waits for capacity again and is signed afresh.
-        self._refuse_early(request)
-        async with self._throttler.execute_task(request.throttler_limit_id):
-            response, sent = await self._attempt(request, timeout, kwargs)
+        limit_s = self._refuse_early(request, timeout)
+        async with self._throttler.execute_task(request.throttler_limit_id or ""):
+            response, sent = await self._attempt(request, limit_s, kwargs)
         if response.status >= 400 and not return_err:
             raise await rest_status_error(response, sent)
         return response
@@ -166,11 +166,10 @@ class RESTManager:
     async def _attempt(
         self,
         request: RESTRequest,
-        timeout: float | None,
+        limit_s: float,
         kwargs: dict[str, Any],
     ) -> tuple[RESTResponse, RESTRequest]:
         """Send a request that is ours to change; return the response and what was sent."""
-        limit_s = self._timeout_s if timeout is None else check_timeout(timeout)
         flight = Flight()
         started = time.monotonic()
         response: RESTResponse | None = None
@@ -186,6 +185,7 @@ class RESTManager:
             expired = isinstance(error, TimeoutError) and scope.expired()
             if not expired or isinstance(error, NetworkpypeError):
                 raise
+            failure = timed_out(request, limit_s, flight)  # for the event
         finally:
             if self._hook is not None or _log.isEnabledFor(logging.DEBUG):
                 self._announce(request, response, failure, flight, started)
@@ -207,14 +207,18 @@ class RESTManager:
             request = returned(await auth.rest_authenticate(request), auth, "rest_authenticate")
         return request
 
-    def _refuse_early(self, request: RESTRequest) -> None:
-        """Raise what can be known to be wrong before capacity is waited and paid for."""
+    def _refuse_early(self, request: RESTRequest, timeout: float | None) -> float:
+        """Raise what can be known to be wrong before capacity is waited and paid for.
+
+        Return the deadline in seconds.
+        """
         if request.is_auth_required:
             self._auth_for(request)
         if request.url is not None:
-            split_url(request.url)
+            _ = request.wire_url  # raises for what is no URL
         elif not self._pre_processors:  # one of them may set the url
             join_url(self._base_url, request.endpoint_url)
+        return self._timeout_s if timeout is None else check_timeout(timeout)
 
     def _auth_for(self, request: RESTRequest) -> Auth:
         if self._auth is None:
@@ -273,14 +277,13 @@ async def rest_status_error(response: RESTResponse, sent: RESTRequest) -> HTTPSt
         text = await response.text()
     except DecodeError:
         text = (response.body or b"").decode("ascii", "replace")
-    query = sent.query_string
-    pairs = [pair.partition("=")[::2] for pair in query.split("&")]
-    url = (sent.url or "").partition("?")[0]
+    parts = sent.wire_url
     return status_error(
         response.status,
         response.headers,
         method=str(sent.method),
-        url=mask_url(f"{url}?{query}" if query else url),
-        body=escape(scrub(text, secret_values(pairs, sent.headers or {}))),
+        url=mask_url(f"{parts.scheme}://{parts.host}{sent.path_qs}"),
+        body=text,
         private=sent.is_auth_required,
+        secrets=request_secrets(sent),
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 
 from networkpype import codec
 from networkpype.copying import copy_object
 from networkpype.errors import ConfigurationError
-from networkpype.redact import MASK, mask_url
+from networkpype.redact import MASK, escape, mask_url
 from networkpype.rest.method import RESTMethod
 from networkpype.wire import Params, WireURL, encode_pairs, encode_query, split_url
 
@@ -49,6 +49,10 @@ class RESTRequest:
                 raise ConfigurationError(
                     f"method {self.method!r} is unknown; use one of {list(RESTMethod)}"
                 ) from None
+        if type(self.headers) is not dict and not isinstance(self.headers or {}, Mapping):
+            raise ConfigurationError(
+                f"headers are a {type(self.headers).__name__}; pass a mapping of str to str"
+            )
 
     @property
     def wire_url(self) -> WireURL:
@@ -57,6 +61,8 @@ class RESTRequest:
             raise ConfigurationError(
                 "the request has no url; pass url=, or endpoint_url= to a factory with base_url="
             )
+        if not isinstance(self.url, str):
+            raise ConfigurationError(f"url is a {type(self.url).__name__}; pass it as str")
         return split_url(self.url)
 
     @property
@@ -90,9 +96,11 @@ class RESTRequest:
             try:
                 return data.encode()
             except UnicodeEncodeError:
-                raise ConfigurationError(
-                    "the body holds half of a surrogate pair, which UTF-8 cannot carry"
-                ) from None
+                pass  # raised below, for the repr of this error shows the whole body
+            raise ConfigurationError(
+                "the body holds half of a surrogate pair, which UTF-8 cannot carry; "
+                "decode the text properly before passing it"
+            )
         if isinstance(data, (bytes, bytearray, memoryview)):
             return bytes(data)
         if self.content_type.startswith(FORM_TYPE):
@@ -105,8 +113,8 @@ class RESTRequest:
     def content_type(self) -> str:
         """Return the Content-Type of the headers, in lower case; empty where none is set."""
         for name, value in (self.headers or {}).items():
-            if name.lower() == "content-type":
-                return value.lower()
+            if str(name).lower() == "content-type":
+                return str(value).lower()
         return ""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -124,7 +132,7 @@ class RESTRequest:
         )
 
     def __repr__(self) -> str:
-        shown = mask_url(self.url or self.endpoint_url or "")
+        shown = mask_url(str(self.url or self.endpoint_url or ""))
         if self.params:
             shown += f", params=[{', '.join(_names(self.params))}]"
         if self.headers:
@@ -135,11 +143,17 @@ class RESTRequest:
             shown += ", is_auth_required"
         if self.throttler_limit_id is not None:
             shown += f", throttler_limit_id={self.throttler_limit_id!r}"
-        return f"{type(self).__name__}({self.method} {shown})"
+        return escape(f"{type(self).__name__}({self.method} {shown})")
 
 
 def _names(params: Params) -> list[str]:
     if isinstance(params, str):
         return [MASK]
-    pairs = params.items() if isinstance(params, Mapping) else params
-    return [str(pair[0]) for pair in pairs if pair]
+    if isinstance(params, Mapping):
+        return [str(name) for name in params]
+    if isinstance(params, Iterator):
+        return [type(params).__name__]  # looking at it would use it up
+    try:
+        return [str(name) for name, _ in params]
+    except (TypeError, ValueError):
+        return [type(params).__name__]

@@ -110,7 +110,7 @@ class RESTResponse:
             if codecs.lookup(charset).name == "utf-8":
                 return body.removeprefix(_BOM).decode()
             return body.decode(charset)
-        except (LookupError, UnicodeDecodeError):
+        except (LookupError, UnicodeError):
             pass
         raise self._decode_error(f"not {charset} text")
 

@@ -14,6 +14,8 @@ Compression: TypeAlias = Literal["gzip", "deflate", "zlib"]
 
 _WINDOW_BITS = {"gzip": 31, "deflate": -15, "zlib": 15}
 _KEPT_RAW_BYTES = 2000
+# Each member costs a copy of what follows it, so many tiny ones would stop the event loop.
+_MOST_MEMBERS = 100
 
 
 class MessageDecoder:
@@ -65,7 +67,9 @@ class MessageDecoder:
         except UnicodeDecodeError:
             text = None
         if text is None:
-            raise DecodeError("a decompressed message is not UTF-8 text", raw=inflated[:2000])
+            raise DecodeError(
+                "a decompressed message is not UTF-8 text", raw=inflated[:_KEPT_RAW_BYTES]
+            )
         return self.text(text)
 
     def _inflate(self, payload: bytes, compression: Compression) -> bytes:
@@ -73,7 +77,7 @@ class MessageDecoder:
         room = self._max_size + 1
         rest = payload
         problem = ""
-        while rest and room > 0:
+        while not problem and room > 0 and (rest or not parts):
             inflater = zlib.decompressobj(_WINDOW_BITS[compression])
             try:
                 parts.append(inflater.decompress(rest, room))
@@ -81,19 +85,20 @@ class MessageDecoder:
                 problem = str(error)
                 break
             room -= len(parts[-1])
-            # Raw deflate is often cut at a sync flush, without a final block.
-            if not inflater.eof and room > 0 and compression != "deflate":
-                problem = "it is cut short"
-                break
             rest = inflater.unused_data  # gzip may come in several members
+            # Raw deflate is often cut at a sync flush, without a final block.
+            if not inflater.eof and room > 0 and (compression != "deflate" or not payload):
+                problem = "it is cut short"
+            elif rest and len(parts) == _MOST_MEMBERS:
+                problem = f"it has more than {_MOST_MEMBERS} members"
         if problem:
             raise DecodeError(
-                f"a binary message is not {compression}: {problem}", raw=payload[:2000]
+                f"a binary message is not {compression}: {problem}", raw=payload[:_KEPT_RAW_BYTES]
             )
         if room <= 0:
             raise BodyTooLargeError(
                 f"a message inflates to more than {self._max_size} bytes; "
-                "raise max_message_size if that is expected",
-                raw=payload[:2000],
+                "raise max_message_bytes if that is expected",
+                raw=payload[:_KEPT_RAW_BYTES],
             )
         return parts[0] if len(parts) == 1 else b"".join(parts)

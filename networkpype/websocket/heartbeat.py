@@ -24,10 +24,12 @@ class Pulse:
     may wait for data; pings and pongs are no data. None switches each off.
 
     Only a waiting reader can see frames, so nothing is held against the peer while nobody reads:
-    both deadlines count from the moment the reader began to wait, or later.
+    a message is awaited from the moment the reader began to wait, and for a pong only the time that
+    readers waited counts. `frame_at` and `waiting_since` are set by the reader.
     """
 
     __slots__ = (
+        "_waited_s",
         "frame_at",
         "message_timeout_s",
         "ping_at",
@@ -50,16 +52,35 @@ class Pulse:
         self.frame_at = now
         self.ping_at: float | None = None
         self.waiting_since: float | None = None
+        self._waited_s = 0.0
 
     def poll(self, now: float) -> tuple[Verdict, float | None]:
         """Return what to do and when to ask again; None where nothing is watched."""
-        idle_at = self._idle_at(now)
-        if idle_at is not None and now >= idle_at:
-            return Verdict.IDLE, None
         verdict, pulse_at = self._pulse(now)
         if verdict is Verdict.DEAD:
             return verdict, None
+        idle_at = self._idle_at(now)
+        if verdict is Verdict.WAIT and idle_at is not None and now >= idle_at:
+            return Verdict.IDLE, None
         return verdict, min((at for at in (idle_at, pulse_at) if at is not None), default=None)
+
+    def stands(self, verdict: Verdict, now: float) -> bool:
+        """Tell whether DEAD or IDLE, given a moment ago, still holds."""
+        if verdict is Verdict.IDLE:
+            idle_at = self._idle_at(now)
+            return idle_at is not None and now >= idle_at
+        answer_by = self._answer_by()
+        return answer_by is not None and now >= answer_by
+
+    def give_up(self, now: float) -> None:
+        """Note that the reader stopped waiting without a message.
+
+        Such waits add up: a reader who is always cancelled before the pong is due would otherwise
+        never find out that the peer is gone.
+        """
+        if self.ping_at is not None and self.waiting_since is not None:
+            self._waited_s += now - max(self.ping_at, self.waiting_since)
+        self.waiting_since = None
 
     def _idle_at(self, now: float) -> float | None:
         if self.message_timeout_s is None:
@@ -73,13 +94,9 @@ class Pulse:
         interval = self.ping_interval_s
         if interval is None:
             return Verdict.WAIT, None
-        if self.ping_at is not None and self.frame_at >= self.ping_at:
-            self.ping_at = None  # any frame is as good as a pong
         answer_by = self._answer_by()
-        if answer_by is not None and now >= answer_by:
-            return Verdict.DEAD, None
         if answer_by is not None:
-            return Verdict.WAIT, answer_by
+            return (Verdict.DEAD, None) if now >= answer_by else (Verdict.WAIT, answer_by)
         # No ping is open, or nobody reads: then the line is kept warm, for the peer has its own
         # idle limit.
         ping_due = (self.frame_at if self.ping_at is None else self.ping_at) + interval
@@ -90,6 +107,9 @@ class Pulse:
 
     def _answer_by(self) -> float | None:
         """Return when the open ping must have been answered; None while nobody could see it."""
+        if self.ping_at is not None and self.frame_at >= self.ping_at:
+            self.ping_at = None  # any frame is as good as a pong
+            self._waited_s = 0.0
         if self.ping_at is None or self.pong_timeout_s is None or self.waiting_since is None:
             return None
-        return max(self.ping_at, self.waiting_since) + self.pong_timeout_s
+        return max(self.ping_at, self.waiting_since) + self.pong_timeout_s - self._waited_s

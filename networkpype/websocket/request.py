@@ -16,6 +16,7 @@ __all__ = [
     "WebSocketJSONRequest",
     "WebSocketPlainTextRequest",
     "WebSocketRequest",
+    "check_request",
 ]
 
 
@@ -89,3 +90,12 @@ class WebSocketBinaryRequest(WebSocketRequest):
         if not isinstance(self.payload, (bytes, bytearray, memoryview)):
             raise ConfigurationError(f"the payload is a {type(self.payload).__name__}; pass bytes")
         await connection.send_bytes(bytes(self.payload))
+
+
+def check_request(request: object) -> None:
+    """Refuse what is no request, such as a bare dict."""
+    if not isinstance(request, WebSocketRequest):
+        raise ConfigurationError(
+            f"the request is a {type(request).__name__}; pass a WebSocketJSONRequest, "
+            "WebSocketPlainTextRequest or WebSocketBinaryRequest"
+        )

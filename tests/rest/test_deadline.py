@@ -135,7 +135,10 @@ async def stalled(stall: Stall, body: bytes) -> tuple[float, RequestTimeoutError
 async def test_wherever_it_stalls_the_error_comes_in_time_and_says_what_to_assume() -> None:
     # All at once, so that the suite waits for one timeout instead of nine.
     ends = await asyncio.gather(
-        *(stalled(stall, TOO_MUCH if at == "upload" else b"{}") for at, (stall, _) in STALLS.items())
+        *(
+            stalled(stall, TOO_MUCH if place == "upload" else b"{}")
+            for place, (stall, _) in STALLS.items()
+        )
     )
     for (place, (_, outcome)), (elapsed_s, error) in zip(STALLS.items(), ends, strict=True):
         assert TIMEOUT_S <= elapsed_s <= 1.05 * TIMEOUT_S, (place, elapsed_s)

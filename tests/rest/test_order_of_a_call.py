@@ -113,7 +113,8 @@ async def test_processors_auth_exchange_post_processors(
 async def test_what_a_pre_processor_changed_is_signed(exchange: MockExchange) -> None:
     class AddParam(RESTPreProcessor):
         async def pre_process(self, request: RESTRequest) -> RESTRequest:
-            request.params = {**dict(request.params or {}), "broker": "x ü"}
+            assert isinstance(request.params, dict)
+            request.params["broker"] = "x ü"
             return request
 
     auth = HeaderHmac(exchange.api_key, exchange.api_secret)
@@ -171,6 +172,8 @@ async def test_a_request_of_ones_own_class_reaches_the_auth_with_all_it_carries(
     class Order(RESTRequest):
         """A request that knows its account."""
 
+        account: list[str]
+
     seen: list[Any] = []
 
     class LookingAuth(FixedAuth):
@@ -184,14 +187,15 @@ async def test_a_request_of_ones_own_class_reaches_the_auth_with_all_it_carries(
         headers=CIMultiDict({"X-Own": "1"}),
         is_auth_required=True,
     )
-    order.account = ["main"]  # type: ignore[attr-defined]
+    order.account = ["main"]
     async with rest_manager(LookingAuth()) as manager:
         await manager.call(order)
     (signed,) = seen
     assert type(signed) is Order
     assert signed is not order
     assert signed.account == ["main"]
-    assert signed.account is not order.account  # type: ignore[attr-defined]
+    assert signed.account is not order.account
+    assert signed.headers is not None
     assert signed.headers["x-own"] == "1"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -10,7 +11,6 @@ import aiohttp
 import pytest
 
 from networkpype import (
-    ConnectFailedError,
     Outcome,
     RedirectRefusedError,
     RESTConnection,
@@ -48,6 +48,12 @@ def dies(*last_bytes: bytes, reset: bool) -> Any:
             peer.reset()
 
     return play
+
+
+async def turns_of_the_loop() -> None:
+    """Let the client notice what came, or ended, on a connection that it does not use."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 @EVERY_SESSION
@@ -96,7 +102,6 @@ async def test_an_answer_that_breaks_off_leaves_the_outcome_unknown(
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
         answer(b"zz\r\n{}\r\n0\r\n\r\n", "200 OK", "Transfer-Encoding: chunked"),
         answer(b"not gzip", "200 OK", "Content-Encoding: gzip"),
-        answer(b"\x1f\x8b\x08\x00", "200 OK", "Content-Encoding: gzip"),
     ],
 )
 async def test_an_answer_that_is_no_http_is_a_typed_error(nonsense: bytes) -> None:
@@ -105,7 +110,7 @@ async def test_an_answer_that_is_no_http_is_a_typed_error(nonsense: bytes) -> No
             await manager.execute_request(server.url, LIMIT_ID, timeout=2)
         assert len(server.requests) == 1
     assert caught.value.outcome is Outcome.UNKNOWN
-    assert "a" * 100 not in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 async def test_a_connection_that_the_server_closed_while_idle_is_replaced() -> None:
@@ -116,8 +121,7 @@ async def test_a_connection_that_the_server_closed_while_idle_is_replaced() -> N
     async with RawServer(once) as server, rest_manager() as manager:
         for _ in range(3):
             assert await manager.execute_request(server.url, LIMIT_ID) == 1
-            # The end of a connection takes a turn of the loop to be noticed.
-            await server.until(lambda: server.connections == len(server.requests))
+            await turns_of_the_loop()
         assert server.connections == 3
 
 
@@ -126,23 +130,23 @@ async def test_an_answer_that_nobody_asked_for_is_never_taken_for_the_next_ones(
     at_once: bool,
 ) -> None:
     forged = answer(b'"forged"')
-    idle = []
+    idle: list[Peer] = []
 
     async def play(peer: Peer) -> None:
         await peer.request()
-        await peer.send(answer(b'"first"') + (forged if at_once and peer.number == 1 else b""))
+        await peer.send(answer(b'"true"') + (forged if at_once and peer.number == 1 else b""))
         if peer.number == 1 and not at_once:
             idle.append(peer)
-        await peer.request()
-        await peer.send(answer(b'"second"'))
+        await peer.silence()
 
     async with RawServer(play) as server, rest_manager() as manager:
-        assert await manager.execute_request(server.url, LIMIT_ID) == "first"
+        assert await manager.execute_request(server.url, LIMIT_ID) == "true"
         for peer in idle:
             await peer.send(forged)
-        await manager.execute_request(server.url.replace("127.0.0.1", "localhost"), LIMIT_ID)
+        await turns_of_the_loop()
         order = await manager.execute_request(server.url, LIMIT_ID, method=RESTMethod.POST)
-    assert order in ("first", "second")
+        assert order == "true"
+        assert (server.connections, len(server.requests)) == (2, 2)
 
 
 @EVERY_SESSION
@@ -181,11 +185,3 @@ async def test_a_redirect_is_refused_and_its_target_sees_nothing(
             assert len(server.requests) == 4
             assert not any(b"/target" in each for each in server.requests)
         assert elsewhere.requests == []
-
-
-async def test_nobody_at_the_port_is_a_connect_failure(unused_tcp_port: int) -> None:
-    async with rest_manager() as manager:
-        with pytest.raises(ConnectFailedError, match="Connection refused") as caught:
-            await manager.execute_request(f"http://127.0.0.1:{unused_tcp_port}/", LIMIT_ID)
-    assert caught.value.outcome is Outcome.NOT_SENT
-    assert isinstance(caught.value, ConnectionError)

@@ -64,6 +64,17 @@ def test_noise_is_no_drift() -> None:
     assert estimate_of(*samples).drift == 0.0
 
 
+def test_samples_too_close_together_make_no_line_to_throw_ahead() -> None:
+    offsets_ms = (0.0, 2.5, 5.5, 8.0)
+    samples = [ClockSample(place * 20.0, each, 80.0) for place, each in enumerate(offsets_ms)]
+    assert estimate_of(*samples).drift == 0.0
+
+
+def test_an_old_sample_counts_less_than_a_young_one_with_a_longer_round_trip() -> None:
+    estimate = estimate_of(ClockSample(0.0, 0.0, 80.0), ClockSample(10_000.0, 4.0, 84.0))
+    assert estimate.offset_at(10_000.0) == pytest.approx(4, abs=0.3)
+
+
 def test_two_samples_delayed_alike_make_no_bold_line() -> None:
     estimate = estimate_of(ClockSample(0.0, 25.0, 130.0), ClockSample(100.0, -20.0, 130.0))
     assert estimate.drift == 0.0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
+from contextlib import suppress
 
 import pytest
 
 from networkpype.clock import Clock
+from networkpype.errors import TransportError
 from networkpype.hooks import ClockStepped, Event
 from networkpype.testing.clock import FakeClock
 from networkpype.time_synchronizer import TimeSynchronizer
@@ -169,19 +172,35 @@ async def test_a_clock_that_cannot_tell_is_right_after_a_sleep(
     assert error_ms(synchronizer, server) < 0.1
 
 
+@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("moved", ["step_wall", "suspend"])
 async def test_a_jump_while_the_server_is_asked_spoils_nothing(
-    synchronizer: TimeSynchronizer, server: Server, clock: FakeClock, moved: str
+    server: Server, clock: FakeClock, moved: str, plain: bool
 ) -> None:
     async def interrupted() -> float:
         answer = await server.ask()
         getattr(clock, moved)(600)
         return answer
 
+    synchronizer = TimeSynchronizer(clock=PlainClock(clock) if plain else clock)
     await synchronizer.sync(server.ask)
-    await synchronizer.update_server_time_offset_with_time_provider(interrupted())
-    await synchronizer.sync(server.ask)
+    with suppress(TransportError):
+        await synchronizer.update_server_time_offset_with_time_provider(interrupted())
+    if plain and moved == "step_wall":
+        await synchronizer.sync(server.ask)  # which it asks for
     assert error_ms(synchronizer, server) < 0.1
+
+
+async def test_an_answer_that_came_through_a_sleep_is_no_sample(
+    synchronizer: TimeSynchronizer, server: Server, clock: FakeClock
+) -> None:
+    async def asleep() -> float:
+        clock.suspend(600)
+        return await server.ask()
+
+    with pytest.raises(TransportError, match="slept"):
+        await synchronizer.update_server_time_offset_with_time_provider(asleep())
+    assert not synchronizer.initialized
 
 
 @pytest.mark.parametrize("seconds_a_minute", [2.0, -2.0])
@@ -197,22 +216,47 @@ async def test_a_wall_clock_slewed_by_two_seconds_a_minute_stays_within_a_tenth(
     assert worst_ms < 100
 
 
+@pytest.mark.parametrize("looked_every_s", [3, 30, 3000])
 async def test_gentle_slewing_is_no_step(
-    synchronizer: TimeSynchronizer, server: Server, clock: FakeClock, events: list[Event]
+    synchronizer: TimeSynchronizer,
+    server: Server,
+    clock: FakeClock,
+    events: list[Event],
+    looked_every_s: float,
 ) -> None:
     await synchronizer.sync(server.ask)
     for _ in range(200):
-        clock.advance(30)
-        clock.step_wall(30 * 50e-6)
+        clock.advance(looked_every_s)
+        clock.step_wall(looked_every_s * 50e-6)
         synchronizer.time()
     assert stepped(events) == []
 
 
-async def test_one_step_seen_by_many_threads_is_corrected_once(
+async def test_a_small_step_stands_out_however_long_the_clock_went_well(
     synchronizer: TimeSynchronizer, server: Server, clock: FakeClock, events: list[Event]
 ) -> None:
     await synchronizer.sync(server.ask)
-    for step in range(1, 21):
+    for _ in range(600):
+        clock.advance(7)
+        synchronizer.time()
+    clock.step_wall(0.2)
+    assert error_ms(synchronizer, server) < 1
+    assert stepped(events) == [200]
+
+
+class Unhurried(FakeClock):
+    """Lets other threads run while it is read."""
+
+    def boottime(self) -> float:
+        time.sleep(0.0005)
+        return super().boottime()
+
+
+async def test_one_step_seen_by_many_threads_is_corrected_once(events: list[Event]) -> None:
+    clock = Unhurried()
+    server, synchronizer = Server(clock), TimeSynchronizer(clock=clock, hook=events.append)
+    await synchronizer.sync(server.ask)
+    for step in range(1, 6):
         clock.step_wall(3600)
         threads = [threading.Thread(target=synchronizer.time) for _ in range(4)]
         for thread in threads:

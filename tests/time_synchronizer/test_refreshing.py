@@ -120,6 +120,9 @@ async def test_a_failing_source_is_asked_with_back_off_and_the_last_offset_stays
         assert asked(exchange)[11:] == [284, 284, 284]
         assert exchange.error_ms < 1
         assert exchange.synchronizer.last_error is None
+        exchange.failure = OSError("down again")
+        await asyncio.sleep(104)
+        assert asked(exchange)[14:] == [384, 385, 387, 391]
 
 
 @virtual_time
@@ -168,9 +171,9 @@ async def test_stopping_does_not_wait_long_for_a_source_that_ignores_it() -> Non
 
     async def stubborn() -> float:
         loop = asyncio.get_running_loop()
-        while loop.time() < stubborn_until:
+        while (left := stubborn_until - loop.time()) > 0.001:
             try:
-                await asyncio.sleep(stubborn_until - loop.time())
+                await asyncio.sleep(left)
             except asyncio.CancelledError:
                 continue
         return await exchange.ask()

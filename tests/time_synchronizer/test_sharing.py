@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -16,6 +17,8 @@ class Gate:
     def __init__(self) -> None:
         self.started = 0
         self.cancelled = 0
+        self.turns_to_die = 0
+        self.dies_with: Exception | None = None
         self.answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def ask(self) -> float:
@@ -23,7 +26,10 @@ class Gate:
         try:
             return await asyncio.shield(self.answer)
         except asyncio.CancelledError:
+            await turns(self.turns_to_die)
             self.cancelled += 1
+            if self.dies_with is not None:
+                raise self.dies_with from None
             raise
 
 
@@ -130,30 +136,67 @@ async def test_the_last_caller_to_leave_ends_the_measurement(
 async def test_whoever_comes_while_a_measurement_dies_starts_a_new_one(
     synchronizer: TimeSynchronizer, gate: Gate, ask: Ask
 ) -> None:
+    gate.turns_to_die = 20
     first = asyncio.ensure_future(ask(synchronizer, gate))
     await turns()
     first.cancel()
-    await asyncio.sleep(0)
+    await turns()
     second = asyncio.ensure_future(ask(synchronizer, gate))
     await turns()
     gate.answer.set_result(1_700_000_001_000)
     await second
-    assert first.cancelled()
     assert synchronizer.initialized
     assert gate.started == 2
+    with pytest.raises(asyncio.CancelledError):
+        await first
 
 
 @both_ways
-async def test_a_caller_cancelled_before_the_first_step_leaves_no_coroutine_behind(
+async def test_a_cancelled_caller_returns_when_the_measurement_has_really_ended(
+    synchronizer: TimeSynchronizer, gate: Gate, ask: Ask
+) -> None:
+    gate.turns_to_die = 20
+    caller = asyncio.ensure_future(ask(synchronizer, gate))
+    await turns()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert gate.cancelled == 1
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@both_ways
+async def test_a_failure_that_no_caller_waits_for_any_more_is_not_reported_twice(
+    synchronizer: TimeSynchronizer, gate: Gate, ask: Ask
+) -> None:
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    gate.dies_with = OSError("connection closed")
+    caller = asyncio.ensure_future(ask(synchronizer, gate))
+    await turns()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    del caller
+    gc.collect()
+    assert reported == []
+    assert synchronizer.last_error is gate.dies_with
+
+
+@both_ways
+async def test_a_shutdown_before_the_first_step_leaves_no_coroutine_behind(
     synchronizer: TimeSynchronizer, gate: Gate, ask: Ask
 ) -> None:
     # A coroutine that was never awaited is a warning, and warnings are errors here.
     caller = asyncio.ensure_future(ask(synchronizer, gate))
     await asyncio.sleep(0)
-    caller.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await caller
-    assert gate.started == gate.cancelled
+    doomed = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in doomed:
+        task.cancel()
+    await asyncio.wait(doomed)
+    assert caller.cancelled()
+    assert gate.started == 0
+    gc.collect()
 
 
 @both_ways

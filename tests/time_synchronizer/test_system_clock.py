@@ -29,25 +29,27 @@ def test_a_machine_left_alone_does_not_jump() -> None:
     assert [watch.look()[1] for _ in range(200)] == [None] * 200
 
 
+class Interruptible:
+    """A clock whose reader can be held up between two of its hands."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.held_up_s = 0.0
+
+    def time(self) -> float:
+        wall = 1e9 + self.now
+        self.now, self.held_up_s = self.now + self.held_up_s, 0.0
+        return wall
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 def test_a_reading_that_was_interrupted_is_taken_again() -> None:
-    class Interrupted:
-        """The first reading is torn apart by half a second between its clocks."""
-
-        def __init__(self) -> None:
-            self.now, self.pauses = 1000.0, [0.0, 0.0, 0.5]
-
-        def time(self) -> float:
-            wall = 1e9 + self.now
-            self.now += self.pauses.pop() if self.pauses else 0.0
-            return wall
-
-        def monotonic(self) -> float:
-            return self.now
-
-    clock = Interrupted()
+    clock = Interruptible()
     watch = ClockWatch(clock)
     watch.look()
-    clock.pauses = [0.0, 0.0, 0.5]
+    clock.held_up_s = 0.5
     reading, jump = watch.look()
     assert jump is None
     assert reading.ahead == pytest.approx(1e9)

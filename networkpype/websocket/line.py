@@ -1,0 +1,182 @@
+"""One open WebSocket: the watch over it, the ways to give it up, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import aiohttp
+from aiohttp import WSMsgType
+
+from networkpype.redact import escape, mask_url, scrub, secret_values
+from networkpype.websocket.decoding import MessageDecoder
+from networkpype.websocket.heartbeat import Pulse, Verdict
+
+__all__ = ["AnyMessage", "Line"]
+
+AnyMessage: TypeAlias = "aiohttp.WSMessage | aiohttp.http.WSMessageTextBytes"
+
+NO_CODE = 1005  # RFC 6455 section 7.4.1: a close frame came without a code
+NO_CLOSE_FRAME = 1006
+TOO_BIG = 1009
+
+_LOOK_S = 0.001  # the event loop looks into every socket before a timer of this length
+_TAKE_S = 1.0
+
+
+class Line:
+    """An open WebSocket and the watch over it.
+
+    In silence it sends pings. What the pulse holds against the peer is put into the queue of
+    messages as an ERROR message with a `Verdict` in it: there it comes after everything that had
+    arrived, and unlike a cancellation it cannot be mixed up with the caller's own.
+    """
+
+    def __init__(
+        self,
+        ws: aiohttp.ClientWebSocketResponse[bool],
+        *,
+        url: str,
+        headers: Mapping[str, str],
+        decoder: MessageDecoder,
+        ping_interval_s: float | None,
+        message_timeout_s: float | None,
+        close_timeout_s: float,
+    ) -> None:
+        self.ws = ws
+        self.url = mask_url(url)
+        self.decoder = decoder
+        self.left = False
+        """Whether this side disconnected."""
+        self._secrets = [part for part in re.split("[/?&=]", url) if part not in self.url]
+        self._secrets += secret_values((), headers)
+        self._close_timeout_s = close_timeout_s
+        self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
+        self.pulse = Pulse(
+            self.now(),
+            ping_interval_s=ping_interval_s,
+            pong_timeout_s=None if ping_interval_s is None else ping_interval_s / 2,
+            message_timeout_s=message_timeout_s,
+        )
+        self._timer: asyncio.TimerHandle | None = None
+        self._pinging: asyncio.Task[None] | None = None
+        self._dropped = False
+        self.watch()
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the socket is open: False as soon as the loss is known, read or not."""
+        return not self.ws.closed and self.ws.get_extra_info("peername") is not None
+
+    def watch(self) -> None:
+        """Ask the pulse what to do, do it, and ask again when it says."""
+        if self._dropped or not self.is_open:
+            return  # the reader will find out by himself
+        if self._timer is not None:
+            self._timer.cancel()
+        verdict, next_at = self.pulse.poll(self.now())
+        if verdict is Verdict.PING:
+            self._ping()
+        elif verdict is not Verdict.WAIT:
+            # A loop that was blocked comes here before it has looked into the socket.
+            self._timer = self._loop.call_later(_LOOK_S, self._tell, verdict)
+            return
+        self._timer = None if next_at is None else self._loop.call_at(next_at, self.watch)
+
+    def _ping(self) -> None:
+        if self._pinging is None or self._pinging.done():
+            self._pinging = self._loop.create_task(self._keep_warm())
+        # A frame so large that it takes longer than the pong would must not be taken for silence;
+        # aiohttp's own heartbeat listens in the same place.
+        if (connection := self.ws._conn) is not None and connection.protocol is not None:
+            connection.protocol._data_received_cb = self._heard
+
+    async def _keep_warm(self) -> None:
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+            await self.ws.ping()  # the reader will say how a broken connection ended
+
+    def _heard(self) -> None:
+        self.pulse.frame_at = self.now()
+        if (connection := self.ws._conn) is not None and connection.protocol is not None:
+            connection.protocol._data_received_cb = None  # streams are not slowed down
+
+    def _tell(self, verdict: Verdict) -> None:
+        if not self.pulse.stands(verdict, self.now()):
+            self.watch()
+            return
+        self.ws._reader.feed_data(aiohttp.WSMessage(WSMsgType.ERROR, verdict, None), 0)
+        self._timer = self._loop.call_later(_TAKE_S, self._insist, verdict)
+
+    def _insist(self, verdict: Verdict) -> None:
+        if verdict is Verdict.DEAD and self.pulse.stands(verdict, self.now()):
+            self.drop()  # the reader did not take it: it is stuck in a pong that the peer refuses
+        else:
+            self.watch()
+
+    async def pong(self, payload: bytes) -> None:
+        """Echo a ping; a peer that is closing says so in the next message."""
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+            await self.ws.pong(payload)
+
+    async def answer_close(self, code: int) -> None:
+        """Reply to the peer's close frame."""
+        # Where this is zero, close() waits for a second close frame, which never comes.
+        self.ws._close_code = code or NO_CODE
+        await self._close()
+
+    async def hang_up(self) -> None:
+        """Close with a handshake, and drop the socket where that takes too long."""
+        self.left = True
+        self._stop_watch()
+        # A cancelled receive() leaves 1006 here, and close() would not wait for the peer.
+        self.ws._close_code = None
+        try:
+            await self._close()
+        finally:
+            self.drop()
+
+    async def _close(self) -> None:
+        # The peer may talk on for ever, or not take what is written.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._close_timeout_s):
+                await self.ws.close()
+
+    def drop(self) -> None:
+        """Give the socket up at once, without a handshake; safe to repeat."""
+        self._stop_watch()
+        # aiohttp has no public way to give up without awaiting the peer, and a transport that is
+        # closed but not aborted stays open until the peer has taken all that was written.
+        self.ws._response.close()
+        self.ws._writer.transport.abort()
+
+    def _stop_watch(self) -> None:
+        self._dropped = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._pinging is not None:
+            self._pinging.cancel()
+
+    @property
+    def close_code(self) -> int:
+        """The peer's close code, as RFC 6455 names what is missing."""
+        code = self.ws.close_code
+        return NO_CLOSE_FRAME if code is None else code or NO_CODE
+
+    def end(self, message: AnyMessage | None) -> tuple[int, str]:
+        """Tell code and reason of the end from the last message; None where nobody read it."""
+        data = None if message is None else message.data
+        if data is Verdict.DEAD:
+            return NO_CLOSE_FRAME, "no pong came in time"
+        if message is not None and message.type is WSMsgType.CLOSE:
+            return data or NO_CODE, escape(scrub(message.extra or "", self._secrets), limit=200)
+        if message is not None and message.type is WSMsgType.ERROR:
+            # A frame that breaks the protocol, or is too large: this side sent the close frame.
+            code = int(getattr(data, "code", NO_CLOSE_FRAME))
+            if code == TOO_BIG:
+                return code, "a message is too big; raise max_message_bytes if that is expected"
+            return code, escape(str(data), limit=200)
+        return NO_CLOSE_FRAME, "the connection was lost without a close frame"

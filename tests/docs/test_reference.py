@@ -1,0 +1,42 @@
+"""The generated reference shows every public name."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import networkpype
+
+ROOT = Path(__file__).parents[2]
+SHOWN = {
+    module
+    for page in (ROOT / "docs" / "reference").glob("*.md")
+    for module in re.findall(r"^::: ([\w.]+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+}
+
+
+def home_of(name: str) -> str:
+    """Return the module that defines the name; an alias has no `__module__`, its import tells."""
+    front_door = ast.parse(Path(networkpype.__file__).read_text(encoding="utf-8"))
+    imported_from = {
+        alias.name: str(node.module)
+        for node in front_door.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    home = str(getattr(getattr(networkpype, name), "__module__", ""))
+    return home if home.startswith("networkpype.") else imported_from[name]
+
+
+@pytest.mark.parametrize("name", sorted({*networkpype.__all__} - {"__version__"}))
+def test_the_reference_shows(name: str) -> None:
+    assert home_of(name) in SHOWN
+
+
+def test_every_reference_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
+    assert {page for page in pages if page not in navigation} == set()
