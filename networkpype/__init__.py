@@ -54,7 +54,13 @@ from networkpype.rest.processor.time_synchronizer import TimeSynchronizerRESTPre
 from networkpype.rest.request import RESTRequest
 from networkpype.rest.response import RESTResponse
 from networkpype.throttler.context import AsyncRequestContext
-from networkpype.throttler.rate_limit import LinkedLimitWeightPair, RateLimit, TaskLog
+from networkpype.throttler.rate_limit import (
+    LimitUsage,
+    LinkedLimitWeightPair,
+    RateLimit,
+    TaskLog,
+)
+from networkpype.throttler.store.base import LimitStore
 from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.time_synchronizer import TimeSynchronizer
 from networkpype.websocket.connection import WebSocketConnection
@@ -93,6 +99,8 @@ __all__ = [
     "HTTPStatusError",
     "Hook",
     "JSONLoads",
+    "LimitStore",
+    "LimitUsage",
     "LinkedLimitWeightPair",
     "MessageTimeoutError",
     "MissingCredentialsError",

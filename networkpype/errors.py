@@ -2,30 +2,30 @@
 
 Each carries an `Outcome`: what the caller must assume about the request, and so about the money.
 
-::
-
-    NetworkpypeError
-    ├── ConfigurationError (ValueError)       a wrong argument; nothing was sent
-    │   ├── UnknownLimitError                 no rate limit of that name
-    │   ├── WeightExceedsLimitError           heavier than its limit ever allows
-    │   ├── MissingCredentialsError           private request, no auth
-    │   └── MissingExtraError                 an optional package is not installed
-    ├── AuthenticationError                   the exchange refused who we are
-    ├── TransportError (OSError)              the bytes did not make it, or not provably
-    │   ├── ConnectFailedError                DNS, TCP: nothing was sent
-    │   │   └── TLSError                      certificate or handshake
-    │   ├── RequestTimeoutError (TimeoutError)
-    │   ├── RedirectRefusedError              3xx; credentials never follow a redirect
-    │   └── WebSocketClosedError (ConnectionError)
-    ├── HTTPStatusError (OSError)             the exchange answered 4xx or 5xx
-    │   ├── RateLimitedError                  429, 418, or 503 with Retry-After
-    │   └── HTTPAuthenticationError           (AuthenticationError) 401, 403 to a private one
-    ├── DecodeError (ValueError)              the answer could not be read; raw bytes kept
-    │   └── BodyTooLargeError
-    ├── MessageTimeoutError (TimeoutError)    no WebSocket message came; the connection is open
-    ├── NotConnectedError (RuntimeError)      sending or receiving on no connection
-    ├── AlreadyConnectedError (RuntimeError)  connecting twice
-    └── ConcurrentReceiveError (RuntimeError) two tasks reading one WebSocket
+```text
+NetworkpypeError
+├── ConfigurationError (ValueError)       a wrong argument; nothing was sent
+│   ├── UnknownLimitError                 no rate limit of that name
+│   ├── WeightExceedsLimitError           heavier than its limit ever allows
+│   ├── MissingCredentialsError           private request, no auth
+│   └── MissingExtraError                 an optional package is not installed
+├── AuthenticationError                   the exchange refused who we are
+├── TransportError (OSError)              the bytes did not make it, or not provably
+│   ├── ConnectFailedError                DNS, TCP: nothing was sent
+│   │   └── TLSError                      certificate or handshake
+│   ├── RequestTimeoutError (TimeoutError)
+│   ├── RedirectRefusedError              3xx; credentials never follow a redirect
+│   └── WebSocketClosedError (ConnectionError)
+├── HTTPStatusError (OSError)             the exchange answered 4xx or 5xx
+│   ├── RateLimitedError                  429, 418, or 503 with Retry-After
+│   └── HTTPAuthenticationError           (AuthenticationError) 401, 403 to a private one
+├── DecodeError (ValueError)              the answer could not be read; raw bytes kept
+│   └── BodyTooLargeError
+├── MessageTimeoutError (TimeoutError)    no WebSocket message came; the connection is open
+├── NotConnectedError (RuntimeError)      sending or receiving on no connection
+├── AlreadyConnectedError (RuntimeError)  connecting twice
+└── ConcurrentReceiveError (RuntimeError) two tasks reading one WebSocket
+```
 
 No message, attribute or pickle of these holds a key, signature, token or passphrase.
 """

@@ -57,8 +57,13 @@ class ConnectionsFactory:
         ssl_context: ssl.SSLContext | None = None,
         resolver: aiohttp.abc.AbstractResolver | None = None,
     ) -> None:
-        if max_connections < 1:
-            raise ConfigurationError(f"max_connections is {max_connections}; pass at least 1")
+        for name, number in (
+            ("max_connections", max_connections),
+            ("max_body_bytes", max_body_bytes),
+        ):
+            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+                raise ConfigurationError(f"{name} is {number!r}; pass a whole number above zero")
+        _expect_callable(json_loads=json_loads, hook=hook)
         self._json_loads = json_loads
         self._hook = hook
         self._max_body_bytes = max_body_bytes
@@ -166,11 +171,17 @@ class ConnectionManagersFactory:
         hook: Hook | None = None,
         connections_factory: ConnectionsFactory | None = None,
     ) -> None:
-        _expect(throttler, "throttler", "execute_task", "an AsyncThrottler")
-        if auth is not None:
-            _expect(auth, "auth", "rest_authenticate", "an Auth")
-            if time_synchronizer is not None and hasattr(auth, "adopt_time_provider"):
-                auth.adopt_time_provider(time_synchronizer)
+        _expect("throttler", throttler, "execute_task", "an AsyncThrottler")
+        _expect("time_synchronizer", time_synchronizer, "time", "a TimeSynchronizer")
+        _expect("auth", auth, "rest_authenticate", "an instance of your Auth subclass")
+        _expect("connections_factory", connections_factory, "get_ws_connection", "one")
+        _expect_each("rest_pre_processors", rest_pre_processors, "pre_process")
+        _expect_each("rest_post_processors", rest_post_processors, "post_process")
+        _expect_each("ws_pre_processors", ws_pre_processors, "pre_process")
+        _expect_each("ws_post_processors", ws_post_processors, "post_process")
+        _expect_callable(json_loads=json_loads, hook=hook)
+        if time_synchronizer is not None and hasattr(auth, "adopt_time_provider"):
+            auth.adopt_time_provider(time_synchronizer)
         self._throttler = throttler
         self._auth = auth
         self._rest_pre_processors = rest_pre_processors
@@ -252,6 +263,22 @@ class ConnectionManagersFactory:
         )
 
 
-def _expect(value: object, name: str, method: str, what: str) -> None:
-    if not hasattr(value, method):
-        raise ConfigurationError(f"{name} is {type(value).__name__}; pass {what}")
+def _expect(name: str, value: object, method: str, what: str) -> None:
+    if name != "throttler" and value is None:
+        return
+    if isinstance(value, type) or not callable(getattr(value, method, None)):
+        shown = value.__name__ if isinstance(value, type) else type(value).__name__
+        raise ConfigurationError(f"{name} is {shown}, without {method}(); pass {what}")
+
+
+def _expect_each(name: str, values: Sequence[object] | None, method: str) -> None:
+    if values is not None and not isinstance(values, Sequence):
+        raise ConfigurationError(f"{name} is {type(values).__name__}; pass a list")
+    for value in values or ():
+        _expect(f"an item of {name}", value, method, f"an object with {method}")
+
+
+def _expect_callable(**values: object) -> None:
+    for name, value in values.items():
+        if value is not None and not callable(value):
+            raise ConfigurationError(f"{name} is {type(value).__name__}; pass a callable")

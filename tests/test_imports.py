@@ -196,7 +196,7 @@ def test_every_module_has_its_place(name: str) -> None:
 
 def test_every_import_points_the_same_way() -> None:
     wrong = [
-        f"{name} imports {target}, a layer above its own"
+        f"{name} imports {target}, which stands further down in LAYERS"
         for name, imported in IMPORTS.items()
         for target in map(own_module, imported)
         if target is not None and layer_of(target) > layer_of(name)

@@ -24,8 +24,8 @@ Ts = TypeVarTuple("Ts")
 _GRAIN_S = time.get_clock_info("monotonic").resolution
 """asyncio runs a timer once it is older than the loop's time and this."""
 
-_REAL_WAIT_S = 0.05
-"""What a thread or socket gets in real time to wake a loop that has nothing else to wait for."""
+_REAL_WAIT_S = 0.5
+"""What threads and sockets get in real time to wake a loop that has nothing else to wait for."""
 
 
 class DeadlockError(RuntimeError):
@@ -42,13 +42,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """
 
     def __init__(self, start: float = 0.0) -> None:
-        if isinstance(start, bool) or not isinstance(start, (int, float)):
-            raise ConfigurationError(f"start is seconds, got {start!r}")
-        if not math.isfinite(start):
-            raise ConfigurationError(f"start is a finite number of seconds, got {start!r}")
-        self._virtual_s = float(start)
+        self._virtual_s = 0.0
         self._timers: list[float] = []
         super().__init__(_JumpingSelector(self))
+        valid = isinstance(start, (int, float)) and not isinstance(start, bool)
+        if not valid or not math.isfinite(start):
+            self.close()  # a loop that is only half made complains when it is collected
+            raise ConfigurationError(f"start is a finite number of seconds, got {start!r}")
+        self._virtual_s = float(start)
 
     def time(self) -> float:
         """Return virtual seconds."""
@@ -64,6 +65,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Schedule the callback for virtual time `when`."""
         heappush(self._timers, when)
         return super().call_at(when, callback, *args, context=context)
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for the threads of the default executor; `timeout` is for real time, and unused."""
+        # A timeout would jump to its end at once and report threads that are still ending.
+        await super().shutdown_default_executor()
 
     def jump(self, seconds: float) -> None:
         """Let `seconds` pass at once, to the very float that a timer was set to where one is due.

@@ -150,8 +150,8 @@ def test_an_indented_block_is_run_without_its_indent(tmp_path: Path) -> None:
 
 
 def test_a_fence_within_a_longer_fence_is_text(tmp_path: Path) -> None:
-    page = page_of(tmp_path, "````text\n```python\n1 / 0\n```\n````\n")
-    assert blocks_of(page) == []
+    page = page_of(tmp_path, "````text\n```python\n1 / 0\n```\n````\n```python\na = 1\n```\n")
+    assert [block.source for block in blocks_of(page)] == ["a = 1"]
 
 
 def test_an_expected_error_is_required(tmp_path: Path) -> None:

@@ -106,8 +106,7 @@ async def test_4xx_was_refused_and_5xx_may_have_executed(status: int, outcome: O
         (429, ["Retry-After: 1e999"], None),
         (
             429,
-            ["Date: Wed, 21 Oct 2026 07:28:00 GMT"]
-            + ["Retry-After: Wed, 21 Oct 2026 07:28:00 +99999999999999"],
+            ["Date: Wed, 21 Oct 2026 07:28:00 GMT", "Retry-After: 21 Oct 2026 07:28 +99999999999"],
             None,
         ),
     ],
@@ -213,7 +212,7 @@ async def test_what_the_server_echoes_of_a_signature_is_masked(
 
     exchange.add_endpoint("POST", "/v1/fail", echo, Access.SIGNED)
     async with rest_manager(auth_class(exchange.api_key, exchange.api_secret)) as manager:
-        with pytest.raises(HTTPStatusError, match="key ..+ signature ") as caught:
+        with pytest.raises(HTTPStatusError, match=r"key \*\*\* signature \*\*\*") as caught:
             await manager.execute_request(
                 f"{exchange.url}/v1/fail", LIMIT_ID, method=RESTMethod.POST, is_auth_required=True
             )

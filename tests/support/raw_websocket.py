@@ -81,8 +81,8 @@ class Peer:
                 return value
         return None
 
-    async def upgrade(self, *extra: str, accept: str | None = None) -> None:
-        """Read the request and answer 101, with these lines added."""
+    async def upgrade(self, *extra: str, accept: str | None = None, then: bytes = b"") -> None:
+        """Read the request and answer 101 with these lines added, and `then` in the same piece."""
         await self.read_head()
         key = (self.header("Sec-WebSocket-Key") or "").encode()
         proof = accept or base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()
@@ -92,11 +92,12 @@ class Peer:
             "Connection: Upgrade",
             f"Sec-WebSocket-Accept: {proof}",
             *extra,
+            then=then,
         )
 
-    async def answer(self, status: str, *lines: str) -> None:
+    async def answer(self, status: str, *lines: str, then: bytes = b"") -> None:
         """Answer the request, read or not, with this status and these header lines."""
-        await self.write("\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode())
+        await self.write("\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode() + then)
 
     async def write(self, *data: bytes) -> None:
         self._writer.write(b"".join(data))
@@ -156,10 +157,10 @@ class RawServer:
 
     async def __aexit__(self, *_: object) -> None:
         self._listener.close()
+        await _turns()  # of those who are at the door
         for writer in self._writers:
             writer.transport.abort()
-        for _turn in range(3):  # an aborted transport lets go of its socket in the next turns
-            await asyncio.sleep(0)
+        await _turns()
 
     async def _enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -179,6 +180,12 @@ class RawServer:
         return peer
 
 
+
+
+async def _turns() -> None:
+    """Let asyncio finish what it has begun to open or to close; it does not tell when."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 def open_sockets() -> int:

@@ -224,9 +224,7 @@ def test_a_throttler_refuses(wrong: dict[str, Any], fix: str) -> None:
 def test_a_link_to_nowhere_says_where_it_is() -> None:
     with pytest.raises(UnknownLimitError) as raised:
         AsyncThrottler([ORDERS])
-    assert raised.value.__notes__ == [
-        'rate limit "orders" links to it; add it or remove the link'
-    ]
+    assert raised.value.__notes__ == ['rate limit "orders" links to it; add it or remove the link']
 
 
 def test_it_shows_its_limits_and_how_many_wait() -> None:

@@ -143,9 +143,7 @@ def test_lines_that_share_no_limit_do_not_hold_each_other_up() -> None:
 
 
 def test_one_behind_a_reservation_larger_than_the_capacity_waits_for_an_admission() -> None:
-    desk = Desk(
-        {"own": (1, 1.0), "ip": (4, 1.0)}, {"all": {"own": 1, "ip": 4}, "light": {"ip": 1}}
-    )
+    desk = Desk({"own": (1, 1.0), "ip": (4, 1.0)}, {"all": {"own": 1, "ip": 4}, "light": {"ip": 1}})
     desk.join("all", "x")
     assert desk.admit(0.0)[0] == ["x"]
     desk.join("all", "y")
@@ -171,3 +169,27 @@ def test_leaving_tells_whether_others_may_go_now() -> None:
     assert desk.lines.leave("a", head) is False
     assert desk.admit(0.0)[0] == ["last"]
     assert desk.lines.by_limit == {}
+
+
+def test_a_call_that_waits_for_two_limits_waits_for_the_later() -> None:
+    for order in (("a", "b"), ("b", "a")):
+        desk = Desk(
+            {"a": (1, 1.0), "b": (1, 3.0)}, {"both": dict.fromkeys(order, 1), "a": {"a": 1}}
+        )
+        desk.join("both", "first")
+        desk.join("both", "second")
+        assert desk.admit(0.0) == (["first"], 3.0)
+
+
+def test_a_light_call_does_not_pass_one_that_a_third_keeps_waiting() -> None:
+    desk = Desk(
+        {"own": (1, 1.0), "ip": (4, 1.0)},
+        {"own": {"own": 1, "ip": 2}, "heavy": {"ip": 3}, "light": {"ip": 1}},
+    )
+    desk.join("own", "o1")
+    assert desk.admit(-0.5)[0] == ["o1"]
+    for limit_id, name in (("own", "o2"), ("heavy", "h"), ("light", "l")):
+        desk.join(limit_id, name)
+    assert desk.admit(0.0) == ([], 0.5)
+    assert desk.admit(0.5) == (["o2"], 1.5)
+    assert desk.admit(1.5) == (["h", "l"], math.inf)

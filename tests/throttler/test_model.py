@@ -1,7 +1,7 @@
 """Whatever callers do: no window is broken, nobody is late, nobody is overtaken to their cost.
 
 Callers come and give up and limits change at random, in virtual time. A ledger of its own, written
-from the calls that went on, says what each window holds; it knows nothing of the throttler's queues.
+from the calls that went on, says what each window holds and knows nothing of the throttler's lines.
 All times are eighths of a second, so sums are exact and every moment at which something can happen
 is looked at.
 """
@@ -55,7 +55,9 @@ class Ledger:
     def fits_from(self, costs: dict[str, int], now: float) -> float:
         """Return the first moment at which it fits if nothing else is admitted."""
         ends = (
-            at + self.limits[name].time_interval for at, charged in self.admitted for name in charged
+            at + self.limits[name].time_interval
+            for at, charged in self.admitted
+            for name in charged
             if name in self.limits
         )
         moments = sorted({now, *(end for end in ends if end > now)})

@@ -10,12 +10,6 @@ from tests.support.raw_websocket import RawServer
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[RawServer]:
-    async with RawServer() as server:
-        yield server
-
-
-@pytest.fixture
 async def exchange() -> AsyncIterator[MockExchange]:
     async with MockExchange(ticker_interval_s=0.01) as exchange:
         yield exchange
@@ -31,6 +25,13 @@ def events() -> list[Event]:
 async def connections(events: list[Event]) -> AsyncIterator[ConnectionsFactory]:
     async with ConnectionsFactory(hook=events.append) as factory:
         yield factory
+
+
+@pytest.fixture
+async def server(connections: ConnectionsFactory) -> AsyncIterator[RawServer]:
+    """A server that is gone before the factory is closed, which then waits for nobody."""
+    async with RawServer() as server:
+        yield server
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from networkpype.cli.demo.rows import rows
 from networkpype.cli.demo.scenario import Scenario
-from networkpype.cli.demo.screen import rows
 from networkpype.cli.demo.tally import Promise
 
 __all__ = ["LiveScreen"]
@@ -43,7 +43,9 @@ class LiveScreen:
         return Panel(table, title="networkpype on a mock exchange", title_align="left")
 
     def verdict(self, promises: list[Promise], elapsed_s: float) -> None:
-        table = Table(title=f"What was promised, checked in {elapsed_s:.1f} s", title_justify="left")
+        table = Table(
+            title=f"What was promised, checked in {elapsed_s:.1f} s", title_justify="left"
+        )
         table.add_column("")
         table.add_column("promise")
         table.add_column("seen")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 
 from networkpype.cli.demo.scenario import Scenario
-from networkpype.cli.demo.screen import Screen, choose_screen
+from networkpype.cli.demo.screen import PlainScreen, Screen
 from networkpype.cli.demo.tally import Promise
 
 __all__ = ["main", "play"]
@@ -21,6 +22,18 @@ def main(*, plain: bool = False) -> int:
     promises = asyncio.run(play(screen))
     screen.verdict(promises, time.monotonic() - started)
     return 0 if all(promise.kept for promise in promises) else 1
+
+
+def choose_screen(*, plain: bool) -> Screen:
+    """Return the live screen where rich is installed and this is a terminal, else plain lines."""
+    if plain or not sys.stdout.isatty():
+        return PlainScreen()
+    try:
+        from networkpype.cli.demo.live import LiveScreen
+    except ImportError:
+        print("(pip install 'networkpype[rich]' shows this live)")
+        return PlainScreen()
+    return LiveScreen()
 
 
 async def play(screen: Screen) -> list[Promise]:

@@ -1,4 +1,4 @@
-"""The story of the demo: synchronise, log in, trade up to the limit, and check what was promised."""
+"""The story of the demo: synchronise, log in, trade up to the limit, check the promises."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Scenario:
         self.cancelled: list[str] = []
         self.trading_s = 0.0
         self._logged_in = asyncio.Event()
+        self._all_updates = asyncio.Event()
         self._tasks_before = 0
         self._overheard = Overheard([self.exchange.api_key, self.exchange.api_secret])
 
@@ -83,6 +84,8 @@ class Scenario:
             self.tally.message(data, loop.time())
             if self.tally.logged_in:
                 self._logged_in.set()
+            if len(self.tally.updates) == 2 * ROUND_TRIPS:
+                self._all_updates.set()
 
     async def _trade(self, connector: MockConnector) -> None:
         numbers = iter(range(ROUND_TRIPS))
@@ -102,8 +105,7 @@ class Scenario:
         # Where some never come, the judgement says how many.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
-                while len(self.tally.updates) < len(self.placed) + len(self.cancelled):
-                    await asyncio.sleep(0.01)
+                await self._all_updates.wait()
 
     def _judge(self) -> list[Promise]:
         tally, statuses = self.tally, self.exchange.status_counts
