@@ -16,6 +16,7 @@ people step by more than 100 ms and slew the rest.
 """
 
 _SLEW = 100e-6  # two clocks of one machine part by less, where only one of them is disciplined
+_YEAR_S = 365 * 86400.0
 _QUICK_S = 1e-3  # a reading that took longer was interrupted
 _RETRIES = 2
 
@@ -87,6 +88,9 @@ def jump_between(last: ClockReading, now: ClockReading) -> ClockJump | None:
     """Tell a step of the wall clock from a sleep, as far as these clocks can."""
     moved = now.ahead - last.ahead
     allowed = STEP_S + _SLEW * max(0.0, now.monotonic - last.monotonic)
+    if moved < -_YEAR_S or now.monotonic < last.monotonic:
+        # Somebody replaced the clocks, as tests do that freeze time: what they tell is meant.
+        return ClockJump(0.0, moved)
     if last.boottime is None or now.boottime is None:
         if abs(moved) <= allowed:
             return None
@@ -94,10 +98,6 @@ def jump_between(last: ClockReading, now: ClockReading) -> ClockJump | None:
         # correction; if it was a step after all, the next sample tells.
         return ClockJump(moved, 0.0) if moved < 0 else ClockJump(0.0, moved)
     slept = (now.boottime - now.monotonic) - (last.boottime - last.monotonic)
-    if slept < -allowed or now.monotonic < last.monotonic:
-        # Monotonic time neither outruns boot time nor turns back: somebody replaced the clocks, as
-        # tests do that freeze time. What they set is meant.
-        return ClockJump(0.0, moved)
     slept = slept if slept > allowed else 0.0
     step = moved - slept if abs(moved - slept) > allowed else 0.0
     return ClockJump(step, slept) if step or slept else None

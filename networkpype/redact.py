@@ -132,7 +132,7 @@ def body_pairs(data: Any, name: str = "") -> Iterator[tuple[str, str]]:
             yield from body_pairs(value, str(key))
     elif isinstance(data, (list, tuple)):
         for value in data:
-            yield from body_pairs(value, name)
+            yield from body_pairs(value, name or "-")
     elif isinstance(data, str) and name:
         yield name, data
     elif isinstance(data, (str, bytes)) and len(data) < _LONGEST_PARSED:

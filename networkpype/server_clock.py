@@ -65,7 +65,7 @@ class ServerClock:
     @property
     def time_offset_ms(self) -> float:
         """Return how far the server's clock is ahead of the local one now; 0.0 without samples."""
-        now = self._monotonic()
+        now = self._now()
         offset_ms, growth, since, _, _ = self._line
         return offset_ms + growth * (now - since)
 
@@ -76,7 +76,7 @@ class ServerClock:
         Half the best round trip, for the way out and back may differ, and what the clocks may have
         drifted since. Not known for offsets given by hand and after the machine slept.
         """
-        now = self._monotonic()
+        now = self._now()
         return None if self._estimate is None else self._estimate.uncertainty_at(now)
 
     @property
@@ -96,7 +96,7 @@ class ServerClock:
         So it is after the local clock jumped, the machine slept or `distrust()` was called, while
         the newest sample contradicts the older ones, and when measured samples are old.
         """
-        now = self._monotonic()
+        now = self._now()
         if self._distrusted or self._doubtful:
             return True
         if self._estimate is None:
@@ -128,7 +128,7 @@ class ServerClock:
             self._hold(0.0, 0.0, 0.0)
             self._initialized = self._distrusted = self._doubtful = False
 
-    def _monotonic(self) -> float:
+    def _now(self) -> float:
         """Return monotonic seconds, having looked at the clocks if anything jumped."""
         self.time()
         return self._clock.monotonic()

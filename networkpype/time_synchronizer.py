@@ -87,8 +87,10 @@ class TimeSynchronizer(ServerClock):
         self._refresher: ClockRefresher | None = None
         self._failures = 0
         self._retry_at = -math.inf
-        self.last_error: Exception | None = None
-        """What the last attempt to read the server's time raised, None where it succeeded."""
+        self.last_error: str | None = None
+        """Why the last attempt to read the server's time failed, None where it succeeded."""
+        self.misconfigured = False
+        """Whether that was a ConfigurationError, which waiting does not cure."""
 
     @property
     def needs_sync(self) -> bool:
@@ -226,7 +228,8 @@ class TimeSynchronizer(ServerClock):
             raise TransportError("the machine slept while the server was asked for its time")
         server_ms, tick_ms = server_time_ms(answer, self._unit, after.wall)
         self._take(server_ms, tick_ms, before, after)
-        self._failures, self._retry_at, self.last_error = 0, -math.inf, None
+        self._failures, self._retry_at = 0, -math.inf
+        self.last_error, self.misconfigured = None, False
 
     @asynccontextmanager
     async def _deadline(self) -> AsyncIterator[None]:
@@ -250,10 +253,12 @@ class TimeSynchronizer(ServerClock):
     def _fail(self, error: Exception) -> None:
         self._failures += 1
         self._retry_at = self._clock.monotonic() + backoff_s(self._failures)
-        self.last_error = error
+        # The text and not the error, whose traceback would keep every frame of the call alive.
+        self.last_error = _describe(error)
+        self.misconfigured = isinstance(error, ConfigurationError)
         kept = self.time_offset_ms if self._initialized else None
         stays = "the local clock" if kept is None else f"the offset of {kept:.1f} ms"
-        _log.warning("no server time, %s stays in use: %s", stays, _describe(error))
+        _log.warning("no server time, %s stays in use: %s", stays, self.last_error)
         emit(self._hook, ClockSyncFailed(type(error).__name__, kept))
 
     def __repr__(self) -> str:

@@ -17,7 +17,6 @@ from networkpype.errors import (
     ConcurrentReceiveError,
     ConfigurationError,
     MessageTimeoutError,
-    NetworkpypeError,
     NotConnectedError,
     Outcome,
     WebSocketClosedError,
@@ -110,7 +109,8 @@ class WebSocketConnection:
 
         Raises AlreadyConnectedError, ConnectFailedError, RequestTimeoutError, HTTPStatusError where
         the server refused the upgrade (RateLimitedError with its `retry_after`), and
-        RedirectRefusedError; all of them with nothing left open.
+        RedirectRefusedError. None leaves a socket open, but for one that the session itself keeps
+        for its next request.
         """
         if self._dialing is not None or self.connected:
             raise AlreadyConnectedError(
@@ -206,20 +206,23 @@ class WebSocketConnection:
         return line
 
     async def _write(self, line: Line, writing: Awaitable[None]) -> None:
-        failure: NetworkpypeError
         try:
             await writing
-            return
+            # Whoever waits for the peer to take it is let go, too, when the socket is dropped.
+            lost = "" if line.is_open else "closed before all was written"
         except UnicodeEncodeError:
-            failure = ConfigurationError("the message holds half of a surrogate pair")
+            lost = None
         except (aiohttp.ClientError, ConnectionError) as error:
             lost = describe(error)
-            failure = WebSocketClosedError(
+        # Raised out here, so that no context keeps the message.
+        if lost is None:
+            raise ConfigurationError("the message holds half of a surrogate pair")
+        if lost:
+            raise WebSocketClosedError(
                 f"{line.url}: the connection broke while sending ({lost})",
                 reason=lost,
                 outcome=Outcome.UNKNOWN,
             )
-        raise failure  # out here, so that no context keeps the message
 
     async def receive(self) -> WebSocketResponse | None:
         """Wait for the next message; None when this side disconnected meanwhile.

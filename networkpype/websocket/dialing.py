@@ -41,7 +41,7 @@ async def dial(
     permessage_deflate: bool,
     **options: Any,
 ) -> aiohttp.ClientWebSocketResponse[bool]:
-    """Dial within `limit_s`; every failure is typed and leaves nothing open.
+    """Dial within `limit_s`; every failure is typed and leaves no WebSocket open.
 
     Pings and close frames are left for the reader to answer.
     """

@@ -284,9 +284,8 @@ def test_the_repr_of_a_request_never_fails_nor_breaks_the_line() -> None:
 async def test_params_that_can_be_read_once_are_not_signed_and_then_sent_empty(
     server: RawServer,
 ) -> None:
-    request = RESTRequest(
-        RESTMethod.GET, server.url, params=iter([("a", "1")]), is_auth_required=True
-    )  # type: ignore[arg-type]
+    once: Any = iter([("a", "1")])
+    request = RESTRequest(RESTMethod.GET, server.url, params=once, is_auth_required=True)
     async with rest_manager(HeaderHmac("key", "secret")) as manager:
         with pytest.raises(ConfigurationError, match="pass list"):
             await manager.call(request)

@@ -172,7 +172,11 @@ class RawServer:
             return await self._waiting.get()
 
     async def meet(self, connection: WebSocketConnection, **options: Any) -> Peer:
-        """Connect with these options, shake hands, and return the server's end."""
+        """Connect with these options, shake hands, and return the server's end.
+
+        The close timeout is short, for this server answers a close frame only when told to.
+        """
+        options = {"close_timeout_s": 0.05, **options}
         dial = asyncio.create_task(connection.connect(self.url, **options))
         peer = await self.accept()
         await peer.upgrade()

@@ -183,13 +183,14 @@ def test_a_call_that_waits_for_two_limits_waits_for_the_later() -> None:
 
 def test_a_light_call_does_not_pass_one_that_a_third_keeps_waiting() -> None:
     desk = Desk(
-        {"own": (1, 1.0), "ip": (4, 1.0)},
+        {"own": (1, 1.0), "ip": (4, 0.25)},
         {"own": {"own": 1, "ip": 2}, "heavy": {"ip": 3}, "light": {"ip": 1}},
     )
     desk.join("own", "o1")
-    assert desk.admit(-0.5)[0] == ["o1"]
+    assert desk.admit(0.0)[0] == ["o1"]
     for limit_id, name in (("own", "o2"), ("heavy", "h"), ("light", "l")):
         desk.join(limit_id, name)
-    assert desk.admit(0.0) == ([], 0.5)
-    assert desk.admit(0.5) == (["o2"], 1.5)
-    assert desk.admit(1.5) == (["h", "l"], math.inf)
+    # "ip" is empty, but two units of it are for "o2", and the three of "h" do not fit beside them.
+    assert desk.admit(0.75) == ([], 1.0)
+    assert desk.admit(1.0) == (["o2"], 1.25)
+    assert desk.admit(1.25) == (["h", "l"], math.inf)

@@ -131,3 +131,10 @@ def test_freezing_time_later_is_no_step_to_be_corrected() -> None:
     with freeze_time("2024-06-01 12:00:00", real_asyncio=True):
         assert synchronizer.time() == time.time() + 1.5
     assert synchronizer.time() == pytest.approx(time.time() + 1.5, abs=0.05)
+
+
+def test_a_patched_wall_clock_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    synchronizer = TimeSynchronizer()
+    synchronizer.add_time_offset_ms_sample(1500)
+    monkeypatch.setattr(time, "time", lambda: 1_600_000_000.0)
+    assert synchronizer.time() == 1_600_000_001.5

@@ -307,7 +307,9 @@ async def test_a_failure_is_logged_announced_and_raised_and_the_last_offset_stay
     with caplog.at_level(logging.WARNING), pytest.raises(OSError, match="said") as raised:
         await synchronizer.update_server_time_offset_with_time_provider(server.ask())
     assert raised.value is failure
-    assert synchronizer.last_error is failure
+    assert synchronizer.last_error is not None
+    assert synchronizer.last_error.startswith("OSError: GET https://x.test/time?signature=***")
+    assert not synchronizer.misconfigured
     assert error_ms(synchronizer, server) < 1
     [event] = events
     assert isinstance(event, ClockSyncFailed)

@@ -126,6 +126,15 @@ async def test_a_failing_source_is_asked_with_back_off_and_the_last_offset_stays
 
 
 @virtual_time
+async def test_a_failing_source_is_asked_no_less_often_than_a_working_one() -> None:
+    exchange = Exchange()
+    exchange.failure = OSError("down")
+    async with exchange.synchronizer.refreshing(exchange.ask, interval_s=10):
+        await asyncio.sleep(40)
+    assert asked(exchange) == [0, 1, 3, 7, 15, 25, 35]
+
+
+@virtual_time
 async def test_a_source_that_is_down_at_the_start_gets_its_few_samples_later() -> None:
     exchange = Exchange()
     exchange.failure = OSError("down")
@@ -266,7 +275,8 @@ async def test_a_wrong_unit_is_reported_and_does_not_end_the_refresh() -> None:
     async with exchange.synchronizer.refreshing(seconds, interval_s=600):
         await asyncio.sleep(10)
     assert asked(exchange) == [0, 1, 3, 7]
-    assert isinstance(exchange.synchronizer.last_error, ConfigurationError)
+    assert exchange.synchronizer.misconfigured
+    assert 'unit="s"' in str(exchange.synchronizer.last_error)
 
 
 @virtual_time

@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from networkpype.errors import RequestTimeoutError
+from networkpype.single_flight import SingleFlight
+from networkpype.testing.clock import FakeClock
 from networkpype.time_synchronizer import TimeSynchronizer
 
 
@@ -177,10 +180,12 @@ async def test_a_failure_that_no_caller_waits_for_any_more_is_not_reported_twice
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
+    gate.dies_with = None  # or its traceback would keep the task
     del caller
+    await turns()
     gc.collect()
     assert reported == []
-    assert synchronizer.last_error is gate.dies_with
+    assert synchronizer.last_error == "OSError: connection closed"
 
 
 @both_ways
@@ -268,3 +273,44 @@ async def test_measuring_twice_at_once_by_request_shares_nothing(
         synchronizer.update_server_time_offset_with_time_provider(gate.ask()),
     )
     assert gate.started == 2
+
+
+async def test_a_question_that_waits_for_its_own_answer_is_given_up(clock: FakeClock) -> None:
+    # A task that was made before the measurement does not know that it belongs to it.
+    synchronizer = TimeSynchronizer(clock=clock, timeout_s=0.02)
+
+    async def ask_in_a_circle() -> float:
+        await asyncio.sleep(0)
+        assert not synchronizer.in_measurement
+        await synchronizer.sync(ask_in_a_circle)
+        return 0.0
+
+    question = asyncio.create_task(ask_in_a_circle())
+    with pytest.raises(RequestTimeoutError):
+        await synchronizer.update_server_time_if_not_initialized(question)
+    with pytest.raises(asyncio.CancelledError):
+        await question
+
+
+async def test_a_late_waiter_of_an_ended_run_does_not_count_for_the_next() -> None:
+    flight = SingleFlight()
+    runs: list[asyncio.Event] = []
+
+    async def run() -> None:
+        runs.append(asyncio.Event())
+        await runs[-1].wait()
+
+    async def again_and_again() -> None:
+        await flight.run(run)
+        await flight.run(run)
+
+    callers = [asyncio.ensure_future(again_and_again()) for _ in range(3)]
+    await turns()
+    runs[0].set()
+    await turns()
+    late = asyncio.ensure_future(flight.run(run))
+    await turns()
+    assert len(runs) == 2
+    runs[1].set()
+    await asyncio.gather(*callers, late)
+    assert not flight.under_way

@@ -226,7 +226,7 @@ async def test_a_dial_cancelled_at_any_step_leaks_nothing(connections: Connectio
                     await (await server.accept()).upgrade()
 
                 greeting = asyncio.create_task(greet())
-                dial = asyncio.create_task(connection.connect(server.url))
+                dial = asyncio.create_task(connection.connect(server.url, close_timeout_s=0.02))
                 for _ in range(steps):
                     await asyncio.sleep(0)
                 done = dial.done()

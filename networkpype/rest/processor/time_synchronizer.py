@@ -46,18 +46,18 @@ class TimeSynchronizerRESTPreProcessor(RESTPreProcessor):
     async def pre_process(self, request: RESTRequest) -> RESTRequest:
         """Return the request as it is, with the server's time known where it can be."""
         synchronizer = self._synchronizer
-        if synchronizer.needs_sync and not synchronizer.in_measurement:
+        if synchronizer.needs_sync:
             with suppress(Exception):  # logged and announced by the synchronizer
                 await synchronizer.sync(self._time_provider, self._samples)
-        if synchronizer.last_error is not None and request.is_auth_required:
-            self._refuse_wrong_time(synchronizer.last_error)
+        if synchronizer.misconfigured and request.is_auth_required:
+            self._refuse()
         return request
 
-    def _refuse_wrong_time(self, error: Exception) -> None:
-        mistaken = isinstance(error, ConfigurationError) and not self._synchronizer.initialized
+    def _refuse(self) -> None:
+        synchronizer = self._synchronizer
         # The question itself may be a private request, and must not be refused its own cure.
-        if mistaken and not self._synchronizer.in_measurement:
-            raise ConfigurationError(f"the server's time cannot be read: {error}") from error
+        if not synchronizer.initialized and not synchronizer.in_measurement:
+            raise ConfigurationError(f"no server time to sign with: {synchronizer.last_error}")
 
     def __repr__(self) -> str:
         return f"TimeSynchronizerRESTPreProcessor({self._synchronizer!r})"

@@ -243,13 +243,14 @@ class Exchange:
         self.clock = clock
         self.times_told = 0
         self.failing = False
+        self.unit_ms = 1.0
         self.stamps: list[float] = []
 
     async def tell_time(self, request: web.Request) -> web.Response:
         self.times_told += 1
         if self.failing:
             raise web.HTTPServiceUnavailable(text="maintenance")
-        return web.json_response({"serverTime": (self.clock.time() + 10) * 1e3})
+        return web.json_response({"serverTime": (self.clock.time() + 10) * 1e3 / self.unit_ms})
 
     async def list_orders(self, request: web.Request) -> web.Response:
         if "X-Time" in request.headers:
@@ -325,3 +326,14 @@ async def test_a_time_endpoint_in_maintenance_breaks_no_request(
     exchange.failing = True
     assert await call(factory, is_auth_required) == []
     assert exchange.times_told == 1
+
+
+async def test_a_private_time_endpoint_is_asked_again_after_a_wrong_unit(
+    factory: ConnectionManagersFactory, exchange: Exchange, clock: FakeClock
+) -> None:
+    exchange.unit_ms = 1e3
+    with pytest.raises(ConfigurationError, match='unit="s"'):
+        await call(factory)
+    exchange.unit_ms = 1.0
+    clock.advance(1.01)
+    assert await call(factory) == []

@@ -1,0 +1,155 @@
+"""What may be shown is known by name; whatever is not known is hidden."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from networkpype.redact import (
+    MASK,
+    body_pairs,
+    escape,
+    mask_headers,
+    mask_pairs,
+    mask_url,
+    scrub,
+    secret_values,
+)
+
+TOKEN = "0123456789abcdef" * 4
+SECRET = st.text("abcdefghijklmnopqrstuvwxyzABC0123456789", min_size=12, max_size=80)
+
+URLS = [
+    ("https://h/v1/order?symbol=BTC&signature=abc", "https://h/v1/order?symbol=BTC&signature=***"),
+    ("https://h/?SYMBOL=BTC&recvWindow=5&order-type=x", "https://h/?SYMBOL=BTC&recvWindow=5&order-type=x"),
+    ("https://h/?a=1&b=", "https://h/?a=***&b="),
+    ("https://h/?listenKey=abc", "https://h/?listenKey=***"),
+    ("https://h/?x=a=b=c", "https://h/?x=***"),
+    (f"https://h/?{TOKEN}", "https://h/?***"),
+    ("https://h/?ping", "https://h/?ping"),
+    (f"wss://h/ws/{TOKEN}", "wss://h/ws/***"),
+    (f"wss://h//{TOKEN}/x", "wss://h//***/x"),
+    (f"/ws/{TOKEN}", "/ws/***"),
+    (f"https://h/bot{TOKEN[:20]}:{TOKEN[:20]}/send", "https://h/***/send"),
+    ("https://h/v1/order/0f8fad5b-d9cb-469f-a165-70867728950e", None),
+    ("https://user:pass@h/v1", "https://h/v1"),
+    ("https://user:p@ss@h/v1", "https://h/v1"),
+    ("https://user:pa/ss@h/v1", "https://h/v1"),
+    ("https://user:pa?ss@h/v1", "https://h/v1"),
+    ("https://user:pa#ss@h/v1", "https://h/v1"),
+    ("https://token@h/v1", "https://h/v1"),
+    ("wss://h/ws/btcusdt@trade", None),
+    ("wss://h:9443/ws/btcusdt@trade", None),
+    ("http://[::1]:8080/ws/btcusdt@trade", None),
+    ("https://h/p#access_token=abc&symbol=BTC", "https://h/p#access_token=***&symbol=BTC"),
+    ("https://h/?symbol=BTC#token=abc", "https://h/?symbol=BTC#token=***"),
+    ("https://h/a\r\nb\x1b", "https://h/a\\x0d\\x0ab\\x1b"),
+    ("https://" + "sub." * 20 + "example.com/v1", None),
+    ("", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("url", "shown"), URLS, ids=lambda url: str(url)[:30])
+def test_a_url_shows_what_is_known_to_be_harmless(url: str, shown: str | None) -> None:
+    assert mask_url(url) == (url if shown is None else shown)
+
+
+def test_a_very_long_url_is_cut() -> None:
+    assert len(mask_url("https://h/" + "a/" * 10_000)) < 600
+
+
+@given(secret=SECRET, name=st.sampled_from(["signature", "apiKey", "x", "sign", "token", "passwd"]))
+def test_no_secret_in_a_query_is_shown(secret: str, name: str) -> None:
+    for url in (
+        f"https://h/?{name}={secret}",
+        f"https://h/?symbol=BTC&{name}={secret}&side=BUY",
+        f"https://h/?{secret}",
+        f"https://h/#{name}={secret}",
+        f"https://user:{secret}@h/",
+        f"https://{secret}@h/",
+    ):
+        assert secret not in mask_url(url)
+
+
+def test_pairs_keep_their_order_and_names() -> None:
+    assert mask_pairs("b=1&a=2&side=BUY&b=3") == "b=***&a=***&side=BUY&b=***"
+
+
+def test_headers_show_what_is_known_to_be_harmless() -> None:
+    headers = {
+        "Content-Type": "a/b",
+        "HOST": "h",
+        "Authorization": "x",
+        "X-New": "y",
+        "Cookie": "z",
+    }
+    assert mask_headers(headers) == {
+        "Content-Type": "a/b",
+        "HOST": "h",
+        "Authorization": MASK,
+        "X-New": MASK,
+        "Cookie": MASK,
+    }
+
+
+def test_foreign_text_cannot_move_the_cursor_or_begin_a_line() -> None:
+    assert escape("a\r\n\x00\x1b[31m\x7f\x85\x9b\u2028\u2029b\tc") == (
+        "a\\x0d\\x0a\\x00\\x1b[31m\\x7f\\x85\\x9b\\x2028\\x2029b\\x09c"
+    )
+    assert escape("ünï 中 😀") == "ünï 中 😀"
+    assert escape("x" * 3000) == "x" * 2000 + "... (3000 characters)"
+    assert escape("abcdef", limit=3) == "abc... (6 characters)"
+
+
+def test_scrubbing_masks_the_longest_first_and_leaves_short_words_alone() -> None:
+    text = "key abcdefgh and abcdefghijkl, BTC, 123456"
+    assert scrub(text, ["abcdefgh", "abcdefghijkl", "BTC", "", "a"]) == (
+        "key *** and ***, BTC, 123456"
+    )
+    assert scrub(text, ["123456"]).endswith("BTC, ***")
+    assert scrub(text, []) == text
+
+
+@pytest.mark.parametrize(
+    "echoed",
+    [
+        "ab+/cd==ef",
+        quote("ab+/cd==ef", safe=""),
+        "ab+\\/cd==ef",  # as PHP writes JSON
+    ],
+)
+def test_a_secret_is_found_in_each_way_a_server_writes_it(echoed: str) -> None:
+    from_query = secret_values([("sign", quote("ab+/cd==ef", safe=""))], {})
+    from_header = secret_values([], {"X-Sign": "ab+/cd==ef"})
+    from_words = secret_values([], {"Authorization": "HMAC key=12345678, sign=ab+/cd==ef"})
+    for secrets in (from_query, from_header, from_words):
+        assert "ab+" not in scrub(f"bad signature {echoed}", secrets)
+
+
+def test_harmless_values_are_no_secrets() -> None:
+    assert secret_values([("symbol", "BTCUSDT")], {"Content-Type": "application/json"}) == set()
+    assert "the-token" in secret_values([], {"Authorization": "Bearer the-token"})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"api": {"key": "the-key"}, "list": [{"sign": "the-sign"}], "n": 5, "none": None},
+        json.dumps({"api": {"key": "the-key"}, "list": [{"sign": "the-sign"}]}),
+        b"key=the-key&sign=the-sign",
+        [("key", "the-key"), ("sign", "the-sign")],
+        '["the-key", "the-sign"]',
+    ],
+)
+def test_the_texts_of_a_body_are_found_in_every_form(data: Any) -> None:
+    assert {"the-key", "the-sign"} <= secret_values(body_pairs(data), {})
+
+
+def test_what_is_no_container_of_texts_holds_none() -> None:
+    for data in (None, 5, True, "", "plain words", b"\xff\xfe", "[" * 100_000, b"a=" * 100_000):
+        assert list(body_pairs(data)) == []

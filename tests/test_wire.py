@@ -1,0 +1,173 @@
+"""One encoder for the signer and the sender; what it does at the wire is in rest/."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from networkpype import ConfigurationError
+from networkpype.wire import (
+    WireURL,
+    check_headers,
+    encode_pairs,
+    encode_query,
+    encode_value,
+    split_url,
+)
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+class Mixed(str, Enum):  # noqa: UP042, such enums are in connectors
+    BUY = "BUY me"
+
+
+class Name(StrEnum):
+    SIDE = "side"
+
+
+class Number(IntEnum):
+    FIVE = 5
+
+
+class Plain(Enum):
+    PRICE = Decimal("1E+3")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("as is", "as is"),
+        (True, "true"),
+        (False, "false"),
+        (0, "0"),
+        (-(10**30), "-1" + "0" * 30),
+        (0.1, "0.1"),
+        (1e-8, "0.00000001"),
+        (1e22, "1" + "0" * 22),
+        (-0.0, "-0.0"),
+        (100.0, "100.0"),
+        (Decimal("0.10"), "0.10"),
+        (Decimal("1E-9"), "0.000000001"),
+        (Decimal("1E+3"), "1000"),
+        (Mixed.BUY, "BUY me"),
+        (Name.SIDE, "side"),
+        (Number.FIVE, "5"),
+        (Plain.PRICE, "1000"),
+    ],
+)
+def test_a_value_is_written_as_an_exchange_reads_it(value: Any, text: str) -> None:
+    assert encode_value(value) == text
+    assert encode_pairs({"a": value}) == f"a={quote(text, safe='')}"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_float_keeps_its_value_and_has_no_exponent(number: float) -> None:
+    text = encode_value(number)
+    assert float(text) == number
+    assert "e" not in text.lower()
+
+
+@given(st.lists(st.tuples(TEXT, TEXT), max_size=5))
+def test_pairs_come_back_as_they_went(pairs: list[tuple[str, str]]) -> None:
+    encoded = encode_pairs(pairs)
+    assert parse_qsl(encoded, keep_blank_values=True) == (pairs if encoded else [])
+    assert encoded == "&".join(f"{quote(n, safe='')}={quote(v, safe='')}" for n, v in pairs)
+
+
+def test_a_name_may_be_an_enum_and_is_sent_by_its_value() -> None:
+    assert encode_pairs({Mixed.BUY: "1", Name.SIDE: "2"}) == "BUY%20me=1&side=2"
+
+
+@pytest.mark.parametrize(
+    ("own", "params", "query"),
+    [
+        ("", None, ""),
+        ("a=1", None, "a=1"),
+        ("", {"b": 2}, "b=2"),
+        ("a=1", {"b": 2}, "a=1&b=2"),
+        ("a=1", "b=%2C", "a=1&b=%2C"),
+        ("a=1", {}, "a=1"),
+        ("a=1", [], "a=1"),
+        ("a=1", {"b": []}, "a=1"),
+        ("", "a=%zz&b= ", "a=%25zz&b=%20"),
+    ],
+)
+def test_the_urls_own_query_comes_first(own: str, params: Any, query: str) -> None:
+    assert encode_query(own, params) == query
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("https://h", ("https", "h", "/", "")),
+        ("HTTPS://Api.Example.COM/V1", ("https", "api.example.com", "/V1", "")),
+        ("https://h:443/", ("https", "h", "/", "")),
+        ("http://h:80/", ("http", "h", "/", "")),
+        ("http://h:443/", ("http", "h:443", "/", "")),
+        ("wss://h:443/ws", ("wss", "h", "/ws", "")),
+        ("ws://h:00080/ws", ("ws", "h:80", "/ws", "")),
+        ("https://h:08443/", ("https", "h:8443", "/", "")),
+        ("https://[::1]:8443/a", ("https", "[::1]:8443", "/a", "")),
+        ("https://[2001:DB8::1]", ("https", "[2001:db8::1]", "/", "")),
+        ("https://bücher.example/", ("https", "xn--bcher-kva.example", "/", "")),
+        ("https://a_b.h-1.example./", ("https", "a_b.h-1.example.", "/", "")),
+        ("https://h?a=b?c", ("https", "h", "/", "a=b?c")),
+        ("https://h/a;b=c/(d)", ("https", "h", "/a;b=c/(d)", "")),
+        ('https://h/[x]{y}|^`"<>', ("https", "h", "/%5Bx%5D%7By%7D%7C%5E%60%22%3C%3E", "")),
+    ],
+)
+def test_a_url_is_taken_apart_as_it_travels(url: str, parts: tuple[str, ...]) -> None:
+    assert split_url(url) == WireURL(*parts)
+
+
+@given(TEXT, TEXT)
+def test_encoding_twice_changes_nothing(path: str, query: str) -> None:
+    once = split_url(f"https://h/{path}?{query}")
+    assert split_url(f"https://h{once.path}?{once.query}") == once
+
+
+@given(st.text(max_size=40))
+def test_any_text_as_a_url_is_either_sendable_or_a_typed_error(text: str) -> None:
+    for url in (text, f"https://{text}", f"https://h/{text}", f"https://h:{text}"):
+        try:
+            parts = split_url(url)
+        except ConfigurationError:
+            continue
+        wire = f"{parts.host}{parts.path}{parts.query}"
+        assert wire.isascii()
+        assert not any(character <= " " or character == "\x7f" for character in wire)
+        assert not set("/@\\?#") & set(parts.host)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"X-A": ""}, {"X-A": "a b\tc"}, CIMultiDict({"x-a": "1"}), {"!#$%&'*+.^_`|~": "1"}],
+)
+def test_headers_that_may_be_sent(headers: Any) -> None:
+    check_headers(headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-A": Mixed.BUY},  # aiohttp would send its name and not its value
+        {Mixed.BUY: "1"},
+        {"X:A": "1"},
+        {"X-A": "\x1b[2J"},
+        {"X-A": "\x7f"},
+        {"X-A": "\x85"},
+        {"X-A": "1 "},
+        {"X-A": "\u2028"},
+    ],
+)
+def test_headers_that_may_not(headers: Any) -> None:
+    with pytest.raises(ConfigurationError, match="header"):
+        check_headers(headers)
