@@ -53,7 +53,7 @@ from networkpype.rest.processor.base import RESTPostProcessor, RESTPreProcessor
 from networkpype.rest.processor.time_synchronizer import TimeSynchronizerRESTPreProcessor
 from networkpype.rest.request import RESTRequest
 from networkpype.rest.response import RESTResponse
-from networkpype.throttler.context import AsyncRequestContext
+from networkpype.throttler.context import AsyncRequestContext, InFlightContext
 from networkpype.throttler.rate_limit import (
     LimitUsage,
     LinkedLimitWeightPair,
@@ -98,6 +98,7 @@ __all__ = [
     "HTTPAuthenticationError",
     "HTTPStatusError",
     "Hook",
+    "InFlightContext",
     "JSONLoads",
     "LimitStore",
     "LimitUsage",

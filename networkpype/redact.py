@@ -53,7 +53,9 @@ _NOT_LETTERS = re.compile(r"[^a-z]")
 _OPAQUE_SEGMENT = re.compile(r"(?<=/)(?<!://)[^/]{40,}")
 # Up to the last @ of the authority, or beyond its end where a password holds a slash: what follows
 # the colon is then no port. A path may have an @ of its own, such as /ws/btcusdt@trade.
-_USERINFO = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#:[]*:(?!\d{1,5}(?:[/?#]|$)).*)@", re.DOTALL)
+_USERINFO = re.compile(
+    r"(?:(?<=://)|(?<=^//))(?:[^/?#]*|[^/?#:[]*:(?!\d{1,5}(?:[/?#]|$)).*)@", re.DOTALL
+)
 _PAIR = re.compile(r"[^&#]+")
 _WORD = re.compile(r"[^\s,;=:\"']+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -110,13 +112,16 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def secret_values(pairs: Iterable[tuple[str, str]], headers: Mapping[str, str]) -> set[str]:
-    """Collect the parameter and header values that `mask_url` and `mask_headers` would hide.
+def secret_values(
+    pairs: Iterable[tuple[str, str]], headers: Mapping[str, str], path: str = ""
+) -> set[str]:
+    """Collect the parameters, headers and parts of the path that the masks above would hide.
 
     Each in the spellings that a server may echo: percent-encoded or not, with JSON's ``\\/``, and
     the words of a header such as ``Bearer <token>`` by themselves.
     """
     found = {value for name, value in pairs if not _harmless_param(name)}
+    found.update(_OPAQUE_SEGMENT.findall(path))
     for name, value in headers.items():
         if name.lower() not in _HARMLESS_HEADERS:
             found.update((value, *_WORD.findall(value)))

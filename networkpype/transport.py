@@ -9,6 +9,7 @@ is what tells NOT_SENT from UNKNOWN.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 from typing import Any
@@ -27,6 +28,7 @@ from networkpype.redact import escape
 __all__ = ["Flight", "LostError", "RedirectedError", "guard", "transport_error"]
 
 REDIRECTS = frozenset({300, 301, 302, 303, 305, 306, 307, 308})
+_QUOTE = re.compile(r":?\s*b?['\"]")
 # After these a server has, by their definition, not acted on the request.
 _UNACTED_REDIRECTS = frozenset({301, 307, 308})
 
@@ -115,7 +117,8 @@ def describe(error: BaseException) -> str:
     if isinstance(error, (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)):
         return name
     if isinstance(error, aiohttp.ClientResponseError):
-        return escape(f"{name}: {error.message}", limit=200)
+        # Behind a quote comes what the server wrote: perhaps an echo of what it was sent.
+        return escape(f"{name}: {_QUOTE.split(error.message)[0]}", limit=200)
     return name
 
 

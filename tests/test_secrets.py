@@ -147,8 +147,11 @@ async def login(manager: RESTManager, base: str, **call: Any) -> Any:
 
 def echoing(reply: Callable[[str], bytes]) -> Script:
     async def play(peer: Peer) -> None:
-        request = (await peer.request()).decode("latin-1")
-        await peer.send(reply(f"{request}\n{unquote(request)}"))
+        for _ in range(2):
+            request = (await peer.request()).decode("latin-1")
+            await peer.send(reply(f"{request}\n{unquote(request)}"))
+            if reply is ECHOES["reset"]:
+                peer.reset()
 
     return play
 

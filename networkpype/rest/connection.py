@@ -18,7 +18,7 @@ from networkpype.errors import (
     RedirectRefusedError,
     TransportError,
 )
-from networkpype.redact import body_pairs, mask_url, scrub, secret_values
+from networkpype.redact import body_pairs, mask_url, secret_values
 from networkpype.rest.build import check_timeout
 from networkpype.rest.request import JSON_TYPE, RESTRequest
 from networkpype.rest.response import RESTResponse
@@ -209,7 +209,7 @@ def _check_framing(headers: dict[str, str], length: int) -> None:
 
 
 def rest_failure(error: BaseException, request: RESTRequest, flight: Flight) -> TransportError:
-    """Name the request and what became of it, with nothing secret in it."""
+    """Name the request, masked, and what became of it."""
     what = f"{request.method} {mask_url(request.url or '')}"
     if isinstance(error, RedirectedError):
         return RedirectRefusedError(
@@ -218,13 +218,11 @@ def rest_failure(error: BaseException, request: RESTRequest, flight: Flight) -> 
             status=error.status,
             outcome=redirect_outcome(error.status),
         )
-    failure = transport_error(error, what, written=flight.written)
-    if isinstance(error, aiohttp.ClientResponseError):  # quotes what the server wrote
-        failure.args = (scrub(str(failure), request_secrets(request)),)
-    return failure
+    return transport_error(error, what, written=flight.written)
 
 
 def request_secrets(request: RESTRequest) -> set[str]:
     """Collect what a server could echo of a request that was sent, and nobody may see."""
     query = [pair.partition("=")[::2] for pair in request.query_string.split("&")]
-    return secret_values([*query, *body_pairs(request.data)], request.headers or {})
+    pairs = [*query, *body_pairs(request.data)]
+    return secret_values(pairs, request.headers or {}, request.path)

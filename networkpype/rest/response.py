@@ -116,12 +116,13 @@ class RESTResponse:
 
     def _decode_error(self, problem: str) -> DecodeError:
         body = self.body or b""
-        page = escape(body[:80].decode("ascii", "replace"), limit=80)
-        # An HTML page explains itself; anything else may be a login answer with a token in it.
-        shown = f": {page}" if body.lstrip().startswith(b"<") else ""
+        # Nothing of the body itself: it may be a login with a token in it, or a page that echoes
+        # the key that it was asked with.
+        page = " but a page of HTML or XML" if body.lstrip()[:1] == b"<" else ""
         return DecodeError(
             f"{self.method} {mask_url(self.url)}: HTTP {self.status}, "
-            f"{self.content_type or 'no Content-Type'}, {len(body)} bytes, {problem}{shown}; "
+            f"{escape(self.content_type, limit=80) or 'no Content-Type'}, "
+            f"{len(body)} bytes, {escape(problem, limit=80)}{page}; "
             "the bytes are in .raw",
             raw=body[:_KEPT_RAW_BYTES],
         )

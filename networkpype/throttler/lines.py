@@ -24,6 +24,13 @@ class Lane(NamedTuple):
     intervals: tuple[float, ...]
 
 
+class _Place(NamedTuple):
+    """When a ticket came, counted from 1, and how it will be charged."""
+
+    arrival: int
+    hold: bool
+
+
 class _Ticket(Protocol):
     def done(self) -> bool: ...
 
@@ -43,15 +50,18 @@ class Lines(Generic[TicketT]):
     """
 
     def __init__(self) -> None:
-        # Ordered, for a caller that gives up leaves from the middle; the value is its arrival.
-        self.by_limit: dict[str, OrderedDict[TicketT, int]] = {}
+        # Ordered, for a caller that gives up leaves from the middle.
+        self.by_limit: dict[str, OrderedDict[TicketT, _Place]] = {}
         self._arrivals = 0
 
-    def join(self, limit_id: str, ticket: TicketT) -> bool:
-        """Stand at the end; return whether the ticket is the head of its line."""
+    def join(self, limit_id: str, ticket: TicketT, hold: bool = False) -> bool:
+        """Stand at the end; return whether the ticket is the head of its line.
+
+        `hold` is how its charge is made when its turn comes.
+        """
         line = self.by_limit.setdefault(limit_id, OrderedDict())
         self._arrivals += 1
-        line[ticket] = self._arrivals
+        line[ticket] = _Place(self._arrivals, hold)
         return len(line) == 1
 
     def leave(self, limit_id: str, ticket: TicketT) -> bool:
@@ -89,11 +99,11 @@ class Lines(Generic[TicketT]):
         heads = [(next(iter(line.values())), limit_id) for limit_id, line in self.by_limit.items()]
         heapify(heads)
         while heads:
-            limit_id = heads[0][1]
+            (_, hold), limit_id = heads[0]
             line, lane = self.by_limit[limit_id], lanes[limit_id]
             ticket = next(iter(line))
             if not ticket.done():
-                free_at = lane.account.try_charge(now, ahead)
+                free_at = lane.account.try_charge(now, ahead, hold)
                 if free_at is not None:
                     again_at = min(again_at, free_at)
                     _keep_free(lane, now, free_at, ahead)

@@ -14,7 +14,7 @@ from networkpype.clock import Clock
 from networkpype.errors import ConfigurationError
 from networkpype.hooks import Hook, ThrottleWaited, emit
 from networkpype.throttler.configuration import Configuration
-from networkpype.throttler.context import AsyncRequestContext
+from networkpype.throttler.context import AsyncRequestContext, InFlightContext
 from networkpype.throttler.lines import Lane, Lines
 from networkpype.throttler.rate_limit import LimitUsage, RateLimit
 from networkpype.throttler.store.base import Account, LimitStore
@@ -123,20 +123,54 @@ class AsyncThrottler:
         except (KeyError, TypeError):
             raise self._configuration.refusal(limit_id) from None
 
+    def in_flight(self, limit_id: str) -> InFlightContext:
+        """Return a context that holds its capacity until the body, the whole call, is over.
+
+        A call arrives at the exchange some time between its departure and its answer. Counted from
+        the departure, a slow call and the quick ones of the next interval may arrive within one
+        interval of the exchange's; counted until the answer, they cannot, however the network
+        jitters. The price is the time of one round trip an interval. Managers send this way.
+
+        Raises as `execute_task` does.
+        """
+        self.execute_task(limit_id)  # refuses what it refuses
+        return InFlightContext(self, limit_id)
+
+    async def hold(self, limit_id: str) -> Account:
+        """Wait for capacity and hold it; what `in_flight` does on entry. `settle` what it returns.
+
+        Raises as `acquire` does.
+        """
+        lane = self._lane(limit_id)
+        if self._lines.by_limit or lane.account.try_charge(self._now(), None, True) is not None:
+            return await self._wait(limit_id, hold=True)
+        return lane.account
+
+    def settle(self, account: Account) -> None:
+        """Let what `hold` returned begin to expire, and serve who waited for it."""
+        account.settle(self._now())
+        if self._lines.by_limit:
+            self._admit()
+
     async def acquire(self, limit_id: str) -> None:
         """Wait for capacity and charge it; what `execute_task` does on entry.
 
         Raises UnknownLimitError or WeightExceedsLimitError without waiting, and while waiting where
         the limits are changed meanwhile.
         """
+        lane = self._lane(limit_id)
+        if self._lines.by_limit or lane.account.try_charge(self._now()) is not None:
+            await self._wait(limit_id)
+
+    def _lane(self, limit_id: str) -> Lane:
+        """Return the lane of a call that begins now, on the loop that runs now."""
         try:
             lane = self._lanes[limit_id]
         except (KeyError, TypeError):
             raise self._configuration.refusal(limit_id) from None
         if get_running_loop() is not self._loop:
             self._adopt(get_running_loop())
-        if self._lines.by_limit or lane.account.try_charge(self._now()) is not None:
-            await self._wait(limit_id)
+        return lane
 
     def get_related_limits(self, limit_id: str) -> tuple[RateLimit, list[tuple[RateLimit, int]]]:
         """Return the limit, and every limit that a call is charged under with its weight there.
@@ -212,29 +246,32 @@ class AsyncThrottler:
         self._lines.remove(_is_orphan)
         self._admit()
 
-    async def _wait(self, limit_id: str) -> None:
+    async def _wait(self, limit_id: str, *, hold: bool = False) -> Account:
         asked_at = self._now()
         ticket: asyncio.Future[tuple[Account, float]] = get_running_loop().create_future()
-        if self._lines.join(limit_id, ticket):
+        if self._lines.join(limit_id, ticket, hold):
             self._admit()
         if ticket.done():  # others wait, for what this call does not need
-            return
+            return ticket.result()[0]
         try:
-            _, granted_at = await ticket
+            account, granted_at = await ticket
         except (asyncio.CancelledError, GeneratorExit):
-            self._withdraw(limit_id, ticket)
+            self._withdraw(limit_id, ticket, hold)
             raise
         if self._hook is not None:
             emit(self._hook, ThrottleWaited(limit_id, granted_at - asked_at))
+        return account
 
-    def _withdraw(self, limit_id: str, ticket: asyncio.Future[tuple[Account, float]]) -> None:
+    def _withdraw(
+        self, limit_id: str, ticket: asyncio.Future[tuple[Account, float]], hold: bool
+    ) -> None:
         if not ticket.done() or ticket.cancelled():
             if self._lines.leave(limit_id, ticket):
                 self._admit()
         elif ticket.exception() is None:
             # Admitted and cancelled in the same turn of the loop: it never got to send.
             account, granted_at = ticket.result()
-            account.refund(granted_at)
+            account.refund(None if hold else granted_at)
             self._admit()
 
     def _admit(self) -> None:

@@ -11,9 +11,10 @@ __all__ = ["Window"]
 class Window:
     """Units charged in the last `time_interval` seconds, the past end of it excluded.
 
-    A charge made at `t` counts while `now - t < time_interval`. Knows no clock: every method takes
-    `now` in seconds, which must not run backwards. Each charge is looked at once when it expires,
-    so a call costs the same however many are alive.
+    A charge made at `t` counts while `now - t < time_interval`. One that is held counts until it is
+    settled, and from then on like one made at that moment. Knows no clock: every method takes `now`
+    in seconds, which must not run backwards. Each charge is looked at once when it expires, so a
+    call costs the same however many are alive.
     """
 
     __slots__ = ("capacity", "limit_id", "time_interval", "times", "used", "weights")
@@ -40,6 +41,19 @@ class Window:
         self.times.append(now)
         self.weights.append(weight)
 
+    def hold(self, weight: int) -> None:
+        """Count `weight` units until they are settled or released."""
+        self.used += weight
+
+    def settle(self, weight: int, now: float) -> None:
+        """Let `weight` held units begin to expire."""
+        self.times.append(now)
+        self.weights.append(weight)
+
+    def release(self, weight: int) -> None:
+        """Take back `weight` held units."""
+        self.used -= weight
+
     def refund(self, weight: int, at: float) -> None:
         """Take back a charge of `weight` made at `at`; nothing happens where it expired."""
         times, weights = self.times, self.weights
@@ -54,8 +68,9 @@ class Window:
     def free_at(self, units: int, now: float) -> float:
         """Return when `units` more will fit if nothing else is charged.
 
-        That is `now` where they fit already, infinity where they exceed the capacity. What expired
-        by `now` must have been forgotten; the answer is later than `now` then.
+        That is `now` where they fit already, infinity where they exceed the capacity or wait for
+        what is held. What expired by `now` must have been forgotten; the answer is later than `now`
+        then.
         """
         excess = self.used + units - self.capacity
         if excess <= 0:

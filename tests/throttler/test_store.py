@@ -41,11 +41,16 @@ class WatchedAccount:
     def __init__(self, store: Watched, account: Account) -> None:
         self.store, self.account = store, account
 
-    def try_charge(self, now: float, ahead: Mapping[str, int] | None = None) -> float | None:
+    def try_charge(
+        self, now: float, ahead: Mapping[str, int] | None = None, hold: bool = False
+    ) -> float | None:
         self.store.asked += 1
-        return self.account.try_charge(now, ahead)
+        return self.account.try_charge(now, ahead, hold)
 
-    def refund(self, at: float) -> None:
+    def settle(self, now: float) -> None:
+        self.account.settle(now)
+
+    def refund(self, at: float | None) -> None:
         self.account.refund(at)
 
 

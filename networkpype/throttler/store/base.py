@@ -25,17 +25,24 @@ class Charge(NamedTuple):
 class Account(Protocol):
     """What the calls under one limit id are charged to: that limit and those linked to it."""
 
-    def try_charge(self, now: float, ahead: Mapping[str, int] | None = None) -> float | None:
+    def try_charge(
+        self, now: float, ahead: Mapping[str, int] | None = None, hold: bool = False
+    ) -> float | None:
         """Charge everything and return None, or nothing and return when to ask again.
 
         `ahead` is what must stay free besides, in units by limit id: callers who came earlier need
-        it. The instant returned is later than `now`, on the same clock; infinity means that only
-        another caller's admission or withdrawal can help.
+        it. `hold` keeps the charge from expiring until it is settled. The instant returned is later
+        than `now`, on the same clock; infinity means that only another caller's admission,
+        settlement or withdrawal can help.
         """
         ...
 
-    def refund(self, at: float) -> None:
-        """Take back one admission granted at `at`: its caller gave up before sending."""
+    def settle(self, now: float) -> None:
+        """Let one held admission begin to expire: its call is over."""
+        ...
+
+    def refund(self, at: float | None) -> None:
+        """Take back one admission granted at `at`, a held one where None: nothing was sent."""
         ...
 
 

@@ -47,7 +47,9 @@ class _Account:
     def __init__(self, charges: tuple[tuple[Window, int], ...]) -> None:
         self._charges = charges
 
-    def try_charge(self, now: float, ahead: Mapping[str, int] | None = None) -> float | None:
+    def try_charge(
+        self, now: float, ahead: Mapping[str, int] | None = None, hold: bool = False
+    ) -> float | None:
         again_at = now
         for window, weight in self._charges:
             times = window.times
@@ -59,12 +61,22 @@ class _Account:
         if again_at > now:
             return again_at
         for window, weight in self._charges:
-            window.charge(weight, now)
+            if hold:
+                window.hold(weight)
+            else:
+                window.charge(weight, now)
         return None
 
-    def refund(self, at: float) -> None:
+    def settle(self, now: float) -> None:
         for window, weight in self._charges:
-            window.refund(weight, at)
+            window.settle(weight, now)
+
+    def refund(self, at: float | None) -> None:
+        for window, weight in self._charges:
+            if at is None:
+                window.release(weight)
+            else:
+                window.refund(weight, at)
 
 
 class _SingleAccount(_Account):
@@ -76,9 +88,11 @@ class _SingleAccount(_Account):
         super().__init__(charges)
         self._window, self._weight = charges[0]
 
-    def try_charge(self, now: float, ahead: Mapping[str, int] | None = None) -> float | None:
+    def try_charge(
+        self, now: float, ahead: Mapping[str, int] | None = None, hold: bool = False
+    ) -> float | None:
         if ahead:
-            return super().try_charge(now, ahead)
+            return super().try_charge(now, ahead, hold)
         window, weight = self._window, self._weight
         times = window.times
         if times and now - times[0] >= window.time_interval:
@@ -87,6 +101,7 @@ class _SingleAccount(_Account):
         if used > window.capacity:
             return window.free_at(weight, now)
         window.used = used
-        times.append(now)
-        window.weights.append(weight)
+        if not hold:
+            times.append(now)
+            window.weights.append(weight)
         return None

@@ -1,0 +1,239 @@
+"""Whose cancellation is it? The caller's is never swallowed, and ours never reaches the caller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from networkpype import (
+    ConcurrentReceiveError,
+    MessageTimeoutError,
+    NetworkpypeError,
+    WebSocketClosedError,
+    WebSocketConnection,
+    WebSocketResponse,
+)
+from networkpype.websocket.heartbeat import Verdict
+from tests.support.raw_websocket import TEXT, RawServer, frame
+
+Reading = asyncio.Task[WebSocketResponse | None]
+
+
+async def receive(connection: WebSocketConnection) -> object:
+    response = await connection.receive()
+    assert response is not None
+    return response.data
+
+
+async def test_a_message_timeout_comes_once_an_expiry_and_the_connection_stays(
+    server: RawServer, connection: WebSocketConnection
+) -> None:
+    now = asyncio.get_running_loop().time
+    peer = await server.meet(connection, message_timeout=0.05)
+    for _ in range(3):
+        started = now()
+        with pytest.raises(MessageTimeoutError, match=r"within 0\.05 s; the connection is open"):
+            await connection.receive()
+        assert 0.049 < now() - started < 0.05 * 1.05 + 0.05
+        assert connection.connected
+    await peer.write(frame(TEXT, '"still here"'))
+    assert await receive(connection) == "still here"
+    assert issubclass(MessageTimeoutError, TimeoutError)
+
+
+async def test_a_timeout_counts_from_when_the_reader_begins(
+    server: RawServer, connection: WebSocketConnection
+) -> None:
+    now = asyncio.get_running_loop().time
+    await server.meet(connection, message_timeout=0.08)
+    await asyncio.sleep(0.05)
+    started = now()
+    with pytest.raises(MessageTimeoutError):
+        await connection.receive()
+    assert now() - started > 0.079
+
+
+async def test_messages_around_the_timeout_are_not_lost(
+    server: RawServer, connection: WebSocketConnection
+) -> None:
+    peer = await server.meet(connection, message_timeout=0.01)
+
+    async def send() -> None:
+        for number in range(40):
+            await asyncio.sleep(0.001 * (8 + number % 5))
+            await peer.write(frame(TEXT, str(number)))
+
+    sending = asyncio.create_task(send())
+    received: list[object] = []
+    expired = 0
+    while len(received) < 40:
+        try:
+            received.append(await receive(connection))
+        except MessageTimeoutError:
+            expired += 1
+    await sending
+    assert received == list(range(40))
+    assert expired > 0
+
+
+@pytest.mark.parametrize("options", [{}, {"message_timeout": 5}, {"ping_timeout": 5}])
+async def test_a_cancelled_receive_is_cancelled_and_loses_no_message(
+    server: RawServer, connection: WebSocketConnection, options: dict[str, float]
+) -> None:
+    peer = await server.meet(connection, **options)
+    for number in range(3):
+        reading = asyncio.create_task(connection.receive())
+        await asyncio.sleep(0)
+        reading.cancel("mine")
+        with pytest.raises(asyncio.CancelledError, match="mine"):
+            await reading
+        await peer.write(frame(TEXT, str(number)))
+        assert await receive(connection) == number
+
+
+async def test_a_cancellation_that_meets_a_message_leaves_it_for_the_next(
+    server: RawServer, connection: WebSocketConnection
+) -> None:
+    peer = await server.meet(connection)
+    for number in range(20):
+        reading = asyncio.create_task(receive(connection))
+        await asyncio.sleep(0)
+        await peer.write(frame(TEXT, str(number)))
+        for _ in range(number % 4):
+            await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.wait([reading])
+        got = await receive(connection) if reading.cancelled() else reading.result()
+        assert got == number
+
+
+async def test_asyncio_timeout_around_receive_works(
+    server: RawServer, connection: WebSocketConnection
+) -> None:
+    peer = await server.meet(connection, message_timeout=5)
+    for number in range(3):
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.01):
+                await connection.receive()
+        assert not isinstance(caught.value, NetworkpypeError)
+        await peer.write(frame(TEXT, str(number)))
+        async with asyncio.timeout(1):
+            assert await receive(connection) == number
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(connection.receive(), 0.01)
+
+
+async def verdict_is_due(
+    server: RawServer, connection: WebSocketConnection, verdict: Verdict
+) -> Reading:
+    """Return a reader whose verdict is due at the very next look, before it is told."""
+    idle = verdict is Verdict.IDLE
+    await server.meet(
+        connection, ping_timeout=None if idle else 0.02, message_timeout=0.03 if idle else None
+    )
+    return asyncio.create_task(connection.receive())
+
+
+TOLD = {Verdict.IDLE: MessageTimeoutError, Verdict.DEAD: WebSocketClosedError}
+
+
+def before(line: object, then: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    tell = line._tell  # type: ignore[attr-defined]
+
+    def first_then_tell(verdict: Verdict) -> None:
+        then()
+        tell(verdict)
+
+    monkeypatch.setattr(line, "_tell", first_then_tell)
+
+
+def after(line: object, then: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    tell = line._tell  # type: ignore[attr-defined]
+
+    def first_tell_then(verdict: Verdict) -> None:
+        tell(verdict)
+        then()
+
+    monkeypatch.setattr(line, "_tell", first_tell_then)
+
+
+@pytest.mark.parametrize("order", [before, after])
+@pytest.mark.parametrize("verdict", TOLD)
+async def test_a_cancellation_at_the_same_moment_as_the_verdict_is_the_callers(
+    server: RawServer,
+    connection: WebSocketConnection,
+    monkeypatch: pytest.MonkeyPatch,
+    verdict: Verdict,
+    order: Callable[..., None],
+) -> None:
+    reading = await verdict_is_due(server, connection, verdict)
+    order(connection._line, reading.cancel, monkeypatch)
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert reading.cancelling() == 1
+    assert connection.connected
+    # What was told to nobody is not told to the next, and the watch goes on.
+    monkeypatch.undo()
+    again = asyncio.create_task(connection.receive())
+    with pytest.raises(TOLD[verdict]):
+        async with asyncio.timeout(1.5):
+            await again
+    third = asyncio.create_task(connection.receive()) if connection.connected else None
+    if third is not None:
+        await asyncio.sleep(0)
+        third.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await third
+
+
+async def test_a_timeout_of_the_caller_at_the_same_moment_as_ours(
+    server: RawServer, connection: WebSocketConnection
+) -> None:
+    peer = await server.meet(connection, message_timeout=0.02)
+    for _ in range(10):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.021):
+                await connection.receive()
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+    await peer.write(frame(TEXT, "1"))
+    assert await receive(connection) == 1
+
+
+async def test_a_task_that_was_cancelled_before_can_still_receive(
+    server: RawServer, connection: WebSocketConnection
+) -> None:
+    """Cleaning up after a cancellation, without uncancel(), as most code does."""
+    peer = await server.meet(connection, message_timeout=0.02)
+
+    async def clean_up() -> object:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            with pytest.raises(MessageTimeoutError):
+                await connection.receive()
+            await peer.write(frame(TEXT, "1"))
+            return await receive(connection)
+
+    task = asyncio.create_task(clean_up())
+    await asyncio.sleep(0)
+    task.cancel()
+    assert await task == 1
+
+
+async def test_two_tasks_cannot_receive_at_once(
+    server: RawServer, connection: WebSocketConnection
+) -> None:
+    peer = await server.meet(connection)
+    first = asyncio.create_task(receive(connection))
+    await asyncio.sleep(0)
+    with pytest.raises(ConcurrentReceiveError, match="another task is receiving"):
+        await connection.receive()
+    with pytest.raises(ConcurrentReceiveError):
+        await connection.__anext__()
+    await peer.write(frame(TEXT, "1"), frame(TEXT, "2"))
+    assert await first == 1
+    assert await receive(connection) == 2, "one after the other they can"
