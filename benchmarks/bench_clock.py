@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks._report import Row, table
-from networkpype.clock_filter import centre_ms
 from networkpype.testing.clock import FakeClock
 from networkpype.time_synchronizer import TimeSynchronizer
+from networkpype.timekeeping.filter import centre_ms
 
 __all__ = ["main", "rows"]
 

@@ -20,9 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo = commands.add_parser(
         "demo", help="trade on a mock exchange on loopback and check every promise, in 20 s"
     )
-    demo.add_argument(
-        "--plain", action="store_true", help="plain lines instead of the live screen"
-    )
+    demo.add_argument("--plain", action="store_true", help="plain lines instead of the live screen")
     options = parser.parse_args(arguments)
     return run.main(plain=options.plain)
 

@@ -180,8 +180,9 @@ class ConnectionManagersFactory:
         _expect_each("ws_pre_processors", ws_pre_processors, "pre_process")
         _expect_each("ws_post_processors", ws_post_processors, "post_process")
         _expect_callable(json_loads=json_loads, hook=hook)
-        if time_synchronizer is not None and hasattr(auth, "adopt_time_provider"):
-            auth.adopt_time_provider(time_synchronizer)
+        adopt = getattr(auth, "adopt_time_provider", None)
+        if time_synchronizer is not None and adopt is not None:
+            adopt(time_synchronizer)
         self._throttler = throttler
         self._auth = auth
         self._rest_pre_processors = rest_pre_processors

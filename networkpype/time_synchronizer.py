@@ -14,13 +14,10 @@ from contextvars import ContextVar
 from typing import Any, Self
 
 from networkpype.clock import Clock
-from networkpype.clock_refresh import ClockRefresher, backoff_s
-from networkpype.clock_watch import slept_between
 from networkpype.errors import ConfigurationError, RequestTimeoutError, TransportError
 from networkpype.hooks import ClockSyncFailed, Hook, emit
 from networkpype.redact import escape, mask_url
-from networkpype.server_clock import ServerClock
-from networkpype.server_time import (
+from networkpype.timekeeping.provider import (
     TimeProvider,
     TimeUnit,
     check_provider,
@@ -29,7 +26,10 @@ from networkpype.server_time import (
     check_unit,
     server_time_ms,
 )
-from networkpype.single_flight import SingleFlight
+from networkpype.timekeeping.refresher import ClockRefresher, backoff_s
+from networkpype.timekeeping.server_clock import ServerClock
+from networkpype.timekeeping.single_flight import SingleFlight
+from networkpype.timekeeping.watch import slept_between
 
 __all__ = ["TimeSynchronizer"]
 

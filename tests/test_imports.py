@@ -21,10 +21,9 @@ PACKAGE = Path(networkpype.__file__).parent
 LAYERS: list[set[str]] = [
     # Leaves: no request, no exchange.
     {"_version", "clock", "codec", "copying", "errors", "hooks", "redact", "retry"}
-    | {"signing", "single_flight", "status", "wire"},
+    | {"signing", "status", "wire"},
     # Data and policy: what is sent, what came, when it may go.
-    {"clock_filter", "clock_refresh", "clock_watch", "server_clock", "server_time"}
-    | {"credentials", "throttler", "time_synchronizer"}
+    {"credentials", "throttler", "time_synchronizer", "timekeeping"}
     | {"rest", "rest.build", "rest.method", "rest.request", "rest.response"}
     | {"websocket", "websocket.decoding", "websocket.heartbeat", "websocket.subscriptions"}
     | {"websocket.request", "websocket.response"},
@@ -62,8 +61,7 @@ RE_EXPORTERS = {"", "auth", "testing"}
 
 # Modules whose classes are for networkpype itself, and rooms that users import by their own path.
 INSIDE = (
-    {"_version", "clock_filter", "clock_refresh", "clock_watch", "copying", "redact"}
-    | {"server_clock", "server_time", "single_flight", "status", "transport", "wire"}
+    {"_version", "copying", "redact", "status", "timekeeping", "transport", "wire"}
     | {"rest.build", "websocket.dialing", "websocket.heartbeat", "websocket.line"}
     | {"throttler.configuration", "throttler.lines", "throttler.store", "throttler.window"}
     | {"__main__", "cli", "contrib", "exchanges", "signing", "testing"}

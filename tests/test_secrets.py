@@ -130,19 +130,16 @@ async def talkative(evidence: Evidence, **options: Any) -> AsyncIterator[RESTMan
 
 
 async def login(manager: RESTManager, base: str, **call: Any) -> Any:
-    return await manager.execute_request(
-        f"{base}/v1/{LISTEN_KEY}/login?apiKey={KEY}",
-        LIMIT_ID,
-        **{
-            "method": RESTMethod.POST,
-            "params": {"passphrase": PASSPHRASE, "symbol": "BTC"},
-            "data": {"password": IN_BODY},
-            "headers": {"X-Own-Token": BEARER},
-            "is_auth_required": True,
-            "timeout": 2,
-        }
-        | call,
-    )
+    values: dict[str, Any] = {
+        "method": RESTMethod.POST,
+        "params": {"passphrase": PASSPHRASE, "symbol": "BTC"},
+        "data": {"password": IN_BODY},
+        "headers": {"X-Own-Token": BEARER},
+        "is_auth_required": True,
+        "timeout": 2,
+    }
+    url = f"{base}/v1/{LISTEN_KEY}/login?apiKey={KEY}"
+    return await manager.execute_request(url, LIMIT_ID, **values | call)
 
 
 def echoing(reply: Callable[[str], bytes]) -> Script:

@@ -62,7 +62,8 @@ class RESTManager:
         hook: Hook | None = None,
     ) -> None:
         self._connection = connection
-        self._throttler = throttler
+        # A throttler of the user's own may know only what 1.1.5 knew.
+        self._capacity = getattr(throttler, "in_flight", throttler.execute_task)
         self._pre_processors = list(rest_pre_processors or ())
         self._post_processors = list(rest_post_processors or ())
         self._auth = auth
@@ -157,7 +158,7 @@ class RESTManager:
         # One attempt. A retry policy belongs here: each further attempt copies the request anew,
         # waits for capacity again and is signed afresh.
         limit_s = self._refuse_early(request, timeout)
-        async with self._throttler.execute_task(request.throttler_limit_id or ""):
+        async with self._capacity(request.throttler_limit_id or ""):
             response, sent = await self._attempt(request, limit_s, kwargs)
         if response.status >= 400 and not return_err:
             raise await rest_status_error(response, sent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 import time
@@ -64,12 +65,11 @@ def test_a_broken_promise_is_the_exit_code(
 
 
 async def test_the_plain_screen_shows_each_step(capsys: pytest.CaptureFixture[str]) -> None:
-    following = asyncio.create_task(PlainScreen(pause_s=0.001).follow(Scenario()))
-    while "REST" not in (shown := capsys.readouterr().out):
-        await asyncio.sleep(0.001)
-    following.cancel()
-    await asyncio.wait([following])
-    assert "0 sent" in shown
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await PlainScreen(pause_s=0.001).follow(Scenario())
+    shown = capsys.readouterr().out
+    assert shown.startswith("-- starting the mock exchange\n   REST 0 sent")
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from networkpype.clock_filter import ClockEstimate, ClockFilter, ClockSample
+from networkpype.timekeeping.filter import ClockEstimate, ClockFilter, ClockSample
 
 HOUR_S = 3600.0
 

@@ -14,9 +14,9 @@ import pytest
 
 from networkpype.errors import ConfigurationError, DecodeError, RequestTimeoutError
 from networkpype.hooks import ClockSyncFailed, ClockSynchronized, Event
-from networkpype.server_time import TimeUnit
 from networkpype.testing.clock import FakeClock
 from networkpype.time_synchronizer import TimeSynchronizer
+from networkpype.timekeeping.provider import TimeUnit
 from tests.time_synchronizer.server import Server
 
 

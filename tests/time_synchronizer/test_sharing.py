@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from networkpype.errors import RequestTimeoutError
-from networkpype.single_flight import SingleFlight
 from networkpype.testing.clock import FakeClock
 from networkpype.time_synchronizer import TimeSynchronizer
+from networkpype.timekeeping.single_flight import SingleFlight
 
 
 class Gate:

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from networkpype.clock import SystemClock
-from networkpype.clock_watch import ClockWatch
+from networkpype.timekeeping.watch import ClockWatch
 
 
 def test_the_system_clock_tells_the_machines_time() -> None:

@@ -17,7 +17,6 @@ from networkpype import (
 from networkpype.testing import FakeClock, MockExchange
 from tests.support.raw_websocket import PING, PONG, TEXT, Peer, RawServer, frame
 
-
 Sending = asyncio.Task[None]
 
 

@@ -25,10 +25,10 @@ ORDERS_A_SECOND = 20
 ANY_ORDER = LinkedLimitWeightPair("orders")
 RATE_LIMITS = [
     RateLimit("ip", limit=6000, time_interval=60),
-    RateLimit("orders", limit=ORDERS_A_SECOND, time_interval=1.25),
+    RateLimit("orders", limit=ORDERS_A_SECOND, time_interval=1),
     RateLimit("time", limit=6000, time_interval=60, linked_limits=[LinkedLimitWeightPair("ip")]),
-    RateLimit("place", limit=ORDERS_A_SECOND, time_interval=1.25, linked_limits=[ANY_ORDER]),
-    RateLimit("cancel", limit=ORDERS_A_SECOND, time_interval=1.25, linked_limits=[ANY_ORDER]),
+    RateLimit("place", limit=ORDERS_A_SECOND, time_interval=1, linked_limits=[ANY_ORDER]),
+    RateLimit("cancel", limit=ORDERS_A_SECOND, time_interval=1, linked_limits=[ANY_ORDER]),
 ]
 
 

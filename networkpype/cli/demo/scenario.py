@@ -176,4 +176,4 @@ class Scenario:
     def ideal_s(self) -> float:
         """How long the limit alone makes the trading take, in seconds."""
         _, capacity = self.limit_use()
-        return (math.ceil(2 * ROUND_TRIPS / max(1, capacity)) - 1) * 1.25
+        return math.ceil(2 * ROUND_TRIPS / max(1, capacity)) - 1.0

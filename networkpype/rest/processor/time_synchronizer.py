@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from networkpype.errors import ConfigurationError
 from networkpype.rest.processor.base import RESTPreProcessor
-from networkpype.server_time import TimeProvider, check_provider, check_samples
+from networkpype.timekeeping.provider import TimeProvider, check_provider, check_samples
 
 if TYPE_CHECKING:
     from networkpype.rest.request import RESTRequest

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from networkpype.errors import ConfigurationError
-from networkpype.server_time import (
+from networkpype.timekeeping.provider import (
     TimeProvider,
     check_provider,
     check_samples,

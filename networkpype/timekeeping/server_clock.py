@@ -8,10 +8,10 @@ import threading
 from collections import deque
 
 from networkpype.clock import Clock, SystemClock
-from networkpype.clock_filter import ClockEstimate, ClockFilter, ClockSample, centre_ms
-from networkpype.clock_watch import STEP_S, ClockJump, ClockReading, ClockWatch
 from networkpype.errors import ConfigurationError
 from networkpype.hooks import ClockStepped, ClockSynchronized, Hook, emit
+from networkpype.timekeeping.filter import ClockEstimate, ClockFilter, ClockSample, centre_ms
+from networkpype.timekeeping.watch import STEP_S, ClockJump, ClockReading, ClockWatch
 
 __all__ = ["ServerClock"]
 
