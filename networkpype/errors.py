@@ -270,7 +270,7 @@ class MessageTimeoutError(NetworkpypeError, TimeoutError):
 
 
 class NotConnectedError(NetworkpypeError, RuntimeError):
-    """The WebSocket is not connected; nothing was sent."""
+    """The WebSocket is not connected, or the session was closed; nothing was sent."""
 
 
 class AlreadyConnectedError(NetworkpypeError, RuntimeError):

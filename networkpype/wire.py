@@ -32,7 +32,7 @@ __all__ = [
 Params: TypeAlias = "Mapping[str, Any] | Sequence[tuple[str, Any]] | str"
 
 _unreserved = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
-_header_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110 token
+_header_name = lru_cache(512)(re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch)  # RFC 9110
 _header_value = re.compile(r"[\t\x20-\x7e]*").fullmatch
 _escape_or_percent = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _host_label = re.compile(r"[A-Za-z0-9._-]+").fullmatch
@@ -90,7 +90,7 @@ def _quote(text: str) -> str:
 def encode_pairs(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
     """Percent-encode names and values in their order; a list of values repeats its name."""
     pairs = params.items() if isinstance(params, Mapping) else params
-    if isinstance(pairs, Iterator):
+    if pairs is params and isinstance(params, Iterator):
         raise ConfigurationError(
             "params are an iterator, which can be read only once; pass list(params)"
         )
@@ -102,6 +102,8 @@ def encode_pairs(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
             key = name if _unreserved(name) else _quote(name)
             if type(value) is str:  # the common case, without a call
                 parts.append(f"{key}={value if _unreserved(value) else _quote(value)}")
+            elif type(value) is int:
+                parts.append(f"{key}={value}")
             elif isinstance(value, (list, tuple)):
                 parts.extend([f"{key}={_quote(encode_value(item))}" for item in value])
             else:
@@ -194,14 +196,20 @@ def _wire_host(scheme: str, authority: str, url: str) -> str:
     return name if not port or port == _DEFAULT_PORTS[scheme] else f"{name}:{int(port)}"
 
 
+def _is_text(value: object) -> bool:
+    # aiohttp would send the name of an enum's member where its value was signed.
+    return isinstance(value, str) and not isinstance(value, Enum)
+
+
 def check_headers(headers: Mapping[str, str]) -> None:
     """Refuse names and values that would break out of their line or be changed on the way."""
     for name, value in headers.items():
-        if not isinstance(name, str) or isinstance(name, Enum) or not _header_name(name):
+        if (type(name) is not str and not _is_text(name)) or not _header_name(name):
             raise ConfigurationError(f"header name {name!r} is not a token of RFC 9110")
-        if not isinstance(value, str) or isinstance(value, Enum):
+        if type(value) is not str and not _is_text(value):
             raise ConfigurationError(f'header "{name}" is a {type(value).__name__}; pass it as str')
-        if not _header_value(value) or value != value.strip(" \t"):
+        plain = value.isascii() and value.isprintable()  # a tab may stand inside as well
+        if not (plain or _header_value(value)) or value != value.strip(" \t"):
             raise ConfigurationError(
                 f'header "{name}" holds a control character (CR, LF, NUL, ...), a character '
                 "outside ASCII, or blanks at its ends; strip or encode the value"

@@ -133,7 +133,8 @@ class RESTConnection:
         flight: Flight,
         kwargs: dict[str, Any],
     ) -> RESTResponse:
-        if body is None:  # aiohttp would call the body of a POST or PATCH without one a file
+        if body is None and "Content-Type" not in headers:
+            # aiohttp would label a POST or PATCH without a body as a file.
             kwargs = {"skip_auto_headers": ("Content-Type",), **kwargs}
         response = await self._session.request(
             method,

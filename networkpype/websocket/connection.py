@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
 import aiohttp
@@ -18,12 +19,10 @@ from networkpype.errors import (
     ConfigurationError,
     MessageTimeoutError,
     NotConnectedError,
-    Outcome,
     WebSocketClosedError,
 )
 from networkpype.hooks import Hook, WebSocketClosed, WebSocketOpened, emit
 from networkpype.redact import mask_url
-from networkpype.transport import describe
 from networkpype.websocket.decoding import Compression, MessageDecoder
 from networkpype.websocket.dialing import check_handshake, check_seconds, check_size, dial
 from networkpype.websocket.heartbeat import Verdict
@@ -190,39 +189,20 @@ class WebSocketConnection:
         """
         check_request(request)
         line = self._open_line()
-        await self._write(line, request.send_with_connection(line.ws))
+        await line.write(request.send_with_connection(line.ws))
 
     async def ping(self, payload: bytes = b"") -> None:
         """Send a ping; any frame that comes back proves that the peer lives."""
         if not isinstance(payload, bytes) or len(payload) > 125:
             raise ConfigurationError("a ping's payload is at most 125 bytes (RFC 6455 section 5.5)")
         line = self._open_line()
-        await self._write(line, line.ws.ping(payload))
+        await line.write(line.ws.ping(payload))
 
     def _open_line(self) -> Line:
         line = self._line
         if line is None or not line.is_open:
             raise NotConnectedError("not connected, so nothing was sent; await connect(...) first")
         return line
-
-    async def _write(self, line: Line, writing: Awaitable[None]) -> None:
-        try:
-            await writing
-            # Whoever waits for the peer to take it is let go, too, when the socket is dropped.
-            lost = "" if line.is_open else "closed before all was written"
-        except UnicodeEncodeError:
-            lost = None
-        except (aiohttp.ClientError, ConnectionError) as error:
-            lost = describe(error)
-        # Raised out here, so that no context keeps the message.
-        if lost is None:
-            raise ConfigurationError("the message holds half of a surrogate pair")
-        if lost:
-            raise WebSocketClosedError(
-                f"{line.url}: the connection broke while sending ({lost})",
-                reason=lost,
-                outcome=Outcome.UNKNOWN,
-            )
 
     async def receive(self) -> WebSocketResponse | None:
         """Wait for the next message; None when this side disconnected meanwhile.
@@ -301,6 +281,14 @@ class WebSocketConnection:
             code=code,
             reason=reason,
         )
+
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        line = getattr(self, "_line", None)
+        if line is not None:
+            was_open = line.is_open
+            line.drop()  # its timers would keep it open for ever
+            if was_open:
+                _warn(f"unclosed {self!r}; await disconnect()", ResourceWarning, source=self)
 
     def __repr__(self) -> str:
         state = "connected" if self.connected else "not connected"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import TypeAlias
 
 import aiohttp
 from aiohttp import WSMsgType
 
+from networkpype.errors import ConfigurationError, Outcome, WebSocketClosedError
 from networkpype.redact import escape, mask_url, scrub, secret_values
+from networkpype.transport import describe
 from networkpype.websocket.decoding import MessageDecoder
 from networkpype.websocket.heartbeat import Pulse, Verdict
 
@@ -117,6 +119,26 @@ class Line:
         else:
             self.watch()
 
+    async def write(self, writing: Awaitable[None]) -> None:
+        """Wait until frames are written; ConfigurationError, or WebSocketClosedError (UNKNOWN)."""
+        try:
+            await writing
+            # Whoever waits for the peer to take it is let go, too, when the socket is dropped.
+            lost = "" if self.is_open else "closed before all was written"
+        except UnicodeEncodeError:
+            lost = None
+        except (aiohttp.ClientError, ConnectionError) as error:
+            lost = describe(error)
+        # Raised out here, so that no context keeps the message.
+        if lost is None:
+            raise ConfigurationError("the message holds half of a surrogate pair")
+        if lost:
+            raise WebSocketClosedError(
+                f"{self.url}: the connection broke while sending ({lost})",
+                reason=lost,
+                outcome=Outcome.UNKNOWN,
+            )
+
     async def pong(self, payload: bytes) -> None:
         """Echo a ping; a peer that is closing says so in the next message."""
         with contextlib.suppress(aiohttp.ClientError, ConnectionError):
@@ -148,6 +170,8 @@ class Line:
     def drop(self) -> None:
         """Give the socket up at once, without a handshake; safe to repeat."""
         self._stop_watch()
+        if self._loop.is_closed():
+            return
         # aiohttp has no public way to give up without awaiting the peer, and a transport that is
         # closed but not aborted stays open until the peer has taken all that was written.
         self.ws._response.close()
@@ -164,7 +188,7 @@ class Line:
     def close_code(self) -> int:
         """The peer's close code, as RFC 6455 names what is missing."""
         code = self.ws.close_code
-        return NO_CLOSE_FRAME if code is None else code or NO_CODE
+        return NO_CLOSE_FRAME if code is None else int(code) or NO_CODE
 
     def end(self, message: AnyMessage | None) -> tuple[int, str]:
         """Tell code and reason of the end from the last message; None where nobody read it."""

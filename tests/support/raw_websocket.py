@@ -184,6 +184,19 @@ class RawServer:
         return peer
 
 
+async def next_data(connection: WebSocketConnection) -> Any:
+    """Return the data of the next message, which has to come soon."""
+    async with asyncio.timeout(5):
+        response = await connection.receive()
+    assert response is not None, "this side disconnected"
+    return response.data
+
+
+async def until_lost(connection: WebSocketConnection) -> None:
+    """Wait until the connection knows that its peer is gone, without reading from it."""
+    async with asyncio.timeout(5):
+        while connection.connected:  # noqa: ASYNC110 - to see that nobody need be told
+            await asyncio.sleep(0)
 
 
 async def _turns() -> None:

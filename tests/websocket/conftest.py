@@ -28,12 +28,14 @@ async def connections(events: list[Event]) -> AsyncIterator[ConnectionsFactory]:
 
 
 @pytest.fixture
-async def server(connections: ConnectionsFactory) -> AsyncIterator[RawServer]:
-    """A server that is gone before the factory is closed, which then waits for nobody."""
-    async with RawServer() as server:
-        yield server
+async def connection(connections: ConnectionsFactory) -> AsyncIterator[WebSocketConnection]:
+    connection = await connections.get_ws_connection()
+    yield connection
+    await connection.disconnect()
 
 
 @pytest.fixture
-async def connection(connections: ConnectionsFactory) -> WebSocketConnection:
-    return await connections.get_ws_connection()
+async def server(connection: WebSocketConnection) -> AsyncIterator[RawServer]:
+    """A server that is gone before `connection` is closed, which then waits for nobody."""
+    async with RawServer() as server:
+        yield server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -16,15 +17,9 @@ from networkpype import (
     WebSocketResponse,
 )
 from networkpype.websocket.heartbeat import Verdict
-from tests.support.raw_websocket import TEXT, RawServer, frame
+from tests.support.raw_websocket import TEXT, RawServer, frame, next_data
 
 Reading = asyncio.Task[WebSocketResponse | None]
-
-
-async def receive(connection: WebSocketConnection) -> object:
-    response = await connection.receive()
-    assert response is not None
-    return response.data
 
 
 async def test_a_message_timeout_comes_once_an_expiry_and_the_connection_stays(
@@ -39,7 +34,7 @@ async def test_a_message_timeout_comes_once_an_expiry_and_the_connection_stays(
         assert 0.049 < now() - started < 0.05 * 1.05 + 0.05
         assert connection.connected
     await peer.write(frame(TEXT, '"still here"'))
-    assert await receive(connection) == "still here"
+    assert await next_data(connection) == "still here"
     assert issubclass(MessageTimeoutError, TimeoutError)
 
 
@@ -70,7 +65,7 @@ async def test_messages_around_the_timeout_are_not_lost(
     expired = 0
     while len(received) < 40:
         try:
-            received.append(await receive(connection))
+            received.append(await next_data(connection))
         except MessageTimeoutError:
             expired += 1
     await sending
@@ -90,7 +85,7 @@ async def test_a_cancelled_receive_is_cancelled_and_loses_no_message(
         with pytest.raises(asyncio.CancelledError, match="mine"):
             await reading
         await peer.write(frame(TEXT, str(number)))
-        assert await receive(connection) == number
+        assert await next_data(connection) == number
 
 
 async def test_a_cancellation_that_meets_a_message_leaves_it_for_the_next(
@@ -98,14 +93,14 @@ async def test_a_cancellation_that_meets_a_message_leaves_it_for_the_next(
 ) -> None:
     peer = await server.meet(connection)
     for number in range(20):
-        reading = asyncio.create_task(receive(connection))
+        reading = asyncio.create_task(next_data(connection))
         await asyncio.sleep(0)
         await peer.write(frame(TEXT, str(number)))
         for _ in range(number % 4):
             await asyncio.sleep(0)
         reading.cancel()
         await asyncio.wait([reading])
-        got = await receive(connection) if reading.cancelled() else reading.result()
+        got = await next_data(connection) if reading.cancelled() else reading.result()
         assert got == number
 
 
@@ -120,7 +115,7 @@ async def test_asyncio_timeout_around_receive_works(
         assert not isinstance(caught.value, NetworkpypeError)
         await peer.write(frame(TEXT, str(number)))
         async with asyncio.timeout(1):
-            assert await receive(connection) == number
+            assert await next_data(connection) == number
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(connection.receive(), 0.01)
 
@@ -200,7 +195,7 @@ async def test_a_timeout_of_the_caller_at_the_same_moment_as_ours(
         assert task is not None
         assert task.cancelling() == 0
     await peer.write(frame(TEXT, "1"))
-    assert await receive(connection) == 1
+    assert await next_data(connection) == 1
 
 
 async def test_a_task_that_was_cancelled_before_can_still_receive(
@@ -210,13 +205,12 @@ async def test_a_task_that_was_cancelled_before_can_still_receive(
     peer = await server.meet(connection, message_timeout=0.02)
 
     async def clean_up() -> object:
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(30)
-        except asyncio.CancelledError:
-            with pytest.raises(MessageTimeoutError):
-                await connection.receive()
-            await peer.write(frame(TEXT, "1"))
-            return await receive(connection)
+        with pytest.raises(MessageTimeoutError):
+            await connection.receive()
+        await peer.write(frame(TEXT, "1"))
+        return await next_data(connection)
 
     task = asyncio.create_task(clean_up())
     await asyncio.sleep(0)
@@ -228,7 +222,7 @@ async def test_two_tasks_cannot_receive_at_once(
     server: RawServer, connection: WebSocketConnection
 ) -> None:
     peer = await server.meet(connection)
-    first = asyncio.create_task(receive(connection))
+    first = asyncio.create_task(next_data(connection))
     await asyncio.sleep(0)
     with pytest.raises(ConcurrentReceiveError, match="another task is receiving"):
         await connection.receive()
@@ -236,4 +230,4 @@ async def test_two_tasks_cannot_receive_at_once(
         await connection.__anext__()
     await peer.write(frame(TEXT, "1"), frame(TEXT, "2"))
     assert await first == 1
-    assert await receive(connection) == 2, "one after the other they can"
+    assert await next_data(connection) == 2, "one after the other they can"

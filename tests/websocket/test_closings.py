@@ -28,6 +28,7 @@ from tests.support.raw_websocket import (
     RawServer,
     close_frame,
     frame,
+    until_lost,
 )
 
 End = Callable[[Peer], Awaitable[None]]
@@ -151,10 +152,14 @@ async def test_iterating_ends_in_the_same_error(
 ) -> None:
     peer = await server.meet(connection)
     await peer.write(frame(TEXT, "1"), frame(TEXT, "2"), close_frame(1001))
-    seen = []
-    with pytest.raises(WebSocketClosedError):
+    seen: list[object] = []
+
+    async def iterate() -> None:
         async for response in connection:
             seen.append(response.data)
+
+    with pytest.raises(WebSocketClosedError):
+        await iterate()
     assert seen == [1, 2]
 
 
@@ -167,9 +172,7 @@ async def test_connected_tells_the_truth_though_nobody_reads(
     assert connection.connected
     await peer.write(frame(TEXT, "1"), frame(TEXT, "2"))
     await end(peer)
-    async with asyncio.timeout(1):
-        while connection.connected:
-            await asyncio.sleep(0)
+    await until_lost(connection)
     with pytest.raises(NotConnectedError, match="nothing was sent"):
         await connection.send(WebSocketJSONRequest({}))
     with pytest.raises(NotConnectedError):
@@ -219,4 +222,7 @@ async def test_a_hook_that_raises_harms_nothing(
     await server.meet(connection)
     await connection.disconnect()
     failed = [record.getMessage() for record in caplog.records]
-    assert [line.rpartition(" ")[2] for line in failed] == ["WebSocketOpened", "WebSocketClosed"] * 2
+    assert [line.rpartition(" ")[2] for line in failed] == [
+        "WebSocketOpened",
+        "WebSocketClosed",
+    ] * 2

@@ -24,7 +24,7 @@ from networkpype import (
     WebSocketOpened,
 )
 from networkpype.testing import MockExchange
-from tests.support.raw_websocket import TEXT, RawServer, frame, no_socket_left
+from tests.support.raw_websocket import TEXT, RawServer, frame, no_socket_left, until_lost
 
 
 async def test_the_handshake_is_what_was_asked_for(
@@ -191,8 +191,7 @@ async def test_dialing_again_after_each_kind_of_end(
     await connection.disconnect()
     peer = await server.meet(connection)
     peer.reset()
-    while connection.connected:  # nobody reads it, and it is known all the same
-        await asyncio.sleep(0)
+    await until_lost(connection)
     peer = await server.meet(connection)
     await peer.write(frame(TEXT, '"third"'))
     response = await connection.receive()

@@ -259,6 +259,18 @@ async def test_closing_the_factory_ends_a_dial(connections: ConnectionsFactory) 
             await peer.read_end()
 
 
+async def test_a_connection_that_was_forgotten_closes_itself_with_a_warning(
+    connections: ConnectionsFactory,
+) -> None:
+    with no_socket_left():
+        async with RawServer() as server:
+            forgotten = await connections.get_ws_connection()
+            peer = await server.meet(forgotten, ping_timeout=10, message_timeout=10)
+            with pytest.warns(ResourceWarning, match=r"unclosed .*; await disconnect\(\)"):
+                del forgotten
+            assert await peer.read_end() == b""
+
+
 async def test_two_hundred_rounds_leave_nothing_behind() -> None:
     tasks = asyncio.all_tasks()
     async with MockExchange() as exchange, ConnectionsFactory() as connections:

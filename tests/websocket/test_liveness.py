@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -15,15 +16,9 @@ from networkpype import (
     WebSocketConnection,
 )
 from networkpype.testing import FakeClock, MockExchange
-from tests.support.raw_websocket import PING, PONG, TEXT, Peer, RawServer, frame
+from tests.support.raw_websocket import PING, PONG, TEXT, Peer, RawServer, frame, next_data
 
 Sending = asyncio.Task[None]
-
-
-async def receive(connection: WebSocketConnection) -> object:
-    response = await connection.receive()
-    assert response is not None
-    return response.data
 
 
 @pytest.mark.parametrize("auto_ping", [False, True])
@@ -43,7 +38,7 @@ async def test_a_flood_of_pings_is_answered_to_the_last(
     server: RawServer, connection: WebSocketConnection
 ) -> None:
     peer = await server.meet(connection)
-    reading = asyncio.create_task(receive(connection))
+    reading = asyncio.create_task(next_data(connection))
     pings = [b"%d" % number for number in range(10_000)]
 
     async def flood() -> None:
@@ -63,7 +58,7 @@ async def test_control_frames_are_no_messages(
     peer = await server.meet(connection)
     await peer.write(frame(PONG, b"nobody asked"), frame(PING, b"1"), frame(PONG))
     await peer.write(frame(TEXT, "1"), frame(PING, b"2"), frame(TEXT, "2"))
-    assert [await receive(connection) for _ in range(2)] == [1, 2]
+    assert [await next_data(connection) for _ in range(2)] == [1, 2]
 
 
 async def test_only_data_frames_move_the_time_of_the_last_message(
@@ -74,7 +69,7 @@ async def test_only_data_frames_move_the_time_of_the_last_message(
     peer = await server.meet(connection, message_timeout=0.05)
     assert connection.last_recv_time == 0
     await peer.write(frame(TEXT, "1"))
-    await receive(connection)
+    await next_data(connection)
     first = clock.time()
     assert connection.last_recv_time == first
     clock.advance(7)
@@ -84,7 +79,7 @@ async def test_only_data_frames_move_the_time_of_the_last_message(
     assert (await peer.read_frame()).opcode == PONG
     assert connection.last_recv_time == first
     await peer.write(frame(TEXT, "2"))
-    await receive(connection)
+    await next_data(connection)
     assert connection.last_recv_time == first + 7
     await connection.disconnect()
     assert connection.last_recv_time == first + 7
@@ -145,7 +140,7 @@ async def test_a_frame_that_takes_longer_than_a_pong_is_no_silence(
     server: RawServer, connection: WebSocketConnection
 ) -> None:
     peer = await server.meet(connection, ping_timeout=0.08)
-    reading = asyncio.create_task(receive(connection))
+    reading = asyncio.create_task(next_data(connection))
     whole = frame(TEXT, '"' + "x" * 298 + '"')
     await keep(peer, [whole[:3], *[whole[at : at + 27] for at in range(3, len(whole), 27)]], 0.03)
     assert await reading == "x" * 298
@@ -157,16 +152,16 @@ async def test_a_reader_who_starts_anew_all_the_time_still_finds_the_peer_dead(
 ) -> None:
     ours = patience == "message_timeout"
     await server.meet(connection, ping_timeout=0.2, message_timeout=0.03 if ours else None)
+
+    async def read_with_short_patience() -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if ours else 0.03):
+                    await connection.receive()
+
     with pytest.raises(WebSocketClosedError, match="no pong"):
         async with asyncio.timeout(1):
-            while True:
-                try:
-                    async with asyncio.timeout(None if ours else 0.03):
-                        await connection.receive()
-                except WebSocketClosedError:
-                    raise
-                except TimeoutError:
-                    pass
+            await read_with_short_patience()
 
 
 async def test_a_slow_consumer_is_never_killed_and_loses_nothing(
@@ -182,7 +177,7 @@ async def test_a_slow_consumer_is_never_killed_and_loses_nothing(
     pings = [await peer.read_frame() for _ in range(3)]
     assert {ping.opcode for ping in pings} == {PING}, "and the line is kept warm meanwhile"
     for number in range(count):
-        message = await receive(connection)
+        message = await next_data(connection)
         assert isinstance(message, list)
         assert message[0] == number
     await sending
@@ -250,25 +245,27 @@ async def test_a_blocked_loop_times_no_message_out_that_has_come(
 ) -> None:
     peer = await server.meet(connection, ping_timeout=None, message_timeout=0.05)
     for number in range(5):
-        reading = asyncio.create_task(receive(connection))
+        reading = asyncio.create_task(next_data(connection))
         await asyncio.sleep(0.01)
         await peer.write(frame(TEXT, str(number)))  # it lies in the socket when we block
         block_the_loop(0.08)
         assert await reading == number
 
 
-async def test_a_block_between_the_timer_and_the_look_times_nothing_out(
+async def test_a_block_just_before_the_timer_runs_times_nothing_out(
     server: RawServer, connection: WebSocketConnection
 ) -> None:
-    """The timer is due, and before it runs another callback blocks while the message comes."""
-    peer = await server.meet(connection, ping_timeout=0.04, message_timeout=0.06)
-    loop = asyncio.get_running_loop()
-    reading = asyncio.create_task(receive(connection))
-    await asyncio.sleep(0)
+    """The timer is due, and in the same turn another callback blocks while the message comes."""
+    peer = await server.meet(connection, ping_timeout=None, message_timeout=0.06)
+    assert connection._line is not None
+    timer = connection._line._timer
+    assert timer is not None
 
     def block() -> None:
         peer._writer.write(frame(TEXT, '"came"'))
         block_the_loop(0.08)
 
-    loop.call_later(0.039, block)
+    await asyncio.sleep(0.03)
+    reading = asyncio.create_task(next_data(connection))
+    asyncio.get_running_loop().call_at(timer.when() - 1e-6, block)
     assert await reading == "came"

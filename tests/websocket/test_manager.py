@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -218,7 +219,7 @@ async def test_a_limit_is_kept_and_order_too(
         await exchange.until(lambda: len(exchange.ws_received) == 4)
         assert [message["id"] for message in sent(exchange)] == [0, 1, 2, 3]
         arrivals = [frame.arrived_at for frame in exchange.ws_received]
-        gaps = [later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(arrivals)]
         assert min(gaps) > 0.045
 
 
@@ -246,6 +247,7 @@ async def test_an_unknown_limit_is_refused_with_the_nearest(
         await manager.send(WebSocketJSONRequest({}, "order"))
     assert caught.value.outcome is Outcome.NOT_SENT
     assert sent(exchange) == []
+    await manager.disconnect()
 
 
 async def test_a_limit_without_a_throttler_is_refused(
@@ -269,6 +271,7 @@ async def test_no_capacity_is_paid_for_what_cannot_be_sent(
     await manager.connect(exchange.ws_url)
     async with asyncio.timeout(0.04):
         await manager.send(WebSocketJSONRequest({}, "orders"))
+    await manager.disconnect()
 
 
 async def test_a_manager_disconnects_at_the_end_of_its_block(

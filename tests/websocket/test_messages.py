@@ -31,14 +31,8 @@ from tests.support.raw_websocket import (
     Peer,
     RawServer,
     frame,
+    next_data,
 )
-
-
-async def receive(connection: WebSocketConnection) -> Any:
-    async with asyncio.timeout(1):
-        response = await connection.receive()
-    assert response is not None
-    return response.data
 
 
 @pytest.mark.parametrize(
@@ -59,7 +53,7 @@ async def test_text_is_parsed_or_kept_and_binary_is_bytes(
 ) -> None:
     peer = await server.meet(connection)
     await peer.write(sent)
-    assert await receive(connection) == message
+    assert await next_data(connection) == message
 
 
 async def test_fragments_are_one_message_and_control_frames_may_come_between(
@@ -75,8 +69,8 @@ async def test_fragments_are_one_message_and_control_frames_may_come_between(
         frame(BINARY, b"a", fin=False),
         frame(CONTINUATION, b"b"),
     )
-    assert await receive(connection) == ["ü"]
-    assert await receive(connection) == b"ab"
+    assert await next_data(connection) == ["ü"]
+    assert await next_data(connection) == b"ab"
     pong = await peer.read_frame()
     assert (pong.opcode, pong.payload) == (PONG, b"between")
 
@@ -85,7 +79,7 @@ async def test_bytes_may_come_one_by_one(
     server: RawServer, connection: WebSocketConnection
 ) -> None:
     peer = await server.meet(connection)
-    reading = asyncio.create_task(receive(connection))
+    reading = asyncio.create_task(next_data(connection))
     for byte in frame(TEXT, '{"a":1}'):
         await peer.write(bytes([byte]))
         await asyncio.sleep(0)
@@ -98,9 +92,9 @@ async def test_a_broken_message_is_an_error_and_the_next_still_arrives(
     peer = await server.meet(connection)
     await peer.write(frame(TEXT, '{"a":'), frame(TEXT, "[1]"), frame(TEXT, "[}"), frame(TEXT, "2"))
     with pytest.raises(DecodeError) as caught:
-        await receive(connection)
+        await next_data(connection)
     assert caught.value.raw == b'{"a":'
-    assert await receive(connection) == [1]
+    assert await next_data(connection) == [1]
     with pytest.raises(DecodeError):
         async for _ in connection:
             pass
@@ -128,10 +122,10 @@ async def test_the_largest_message_is_max_message_bytes(
         is_last = start + step >= size
         await peer.write(frame(BINARY if start == 0 else CONTINUATION, piece, fin=is_last))
     if size <= 100:
-        assert await receive(connection) == b"x" * size
+        assert await next_data(connection) == b"x" * size
     else:
         with pytest.raises(WebSocketClosedError) as caught:
-            await receive(connection)
+            await next_data(connection)
         assert caught.value.code == 1009
 
 
@@ -142,9 +136,9 @@ async def test_declared_compression_is_undone(
     async with MockExchange(frames=packing) as exchange:
         await connection.connect(exchange.ws_url, compression=packing)
         await connection.send(WebSocketJSONRequest({"method": "SUBSCRIBE", "params": ["x@book"]}))
-        assert await receive(connection) == {"result": None, "id": None}, "replies are text"
+        assert await next_data(connection) == {"result": None, "id": None}, "replies are text"
         await exchange.push("x@book", {"bids": ["1.0"] * 50})
-        assert (await receive(connection))["data"] == {"bids": ["1.0"] * 50}
+        assert (await next_data(connection))["data"] == {"bids": ["1.0"] * 50}
         await connection.disconnect()
 
 
@@ -160,7 +154,7 @@ async def test_a_bad_compressed_frame_costs_that_frame_alone(
         frame(BINARY),
         frame(BINARY, gzip.compress(b"[3]")),
     )
-    assert await receive(connection) == [1]
+    assert await next_data(connection) == [1]
     for kind, words in (
         (DecodeError, "cut short"),
         (BodyTooLargeError, "more than 10000 bytes"),
@@ -168,8 +162,8 @@ async def test_a_bad_compressed_frame_costs_that_frame_alone(
         (DecodeError, "cut short"),
     ):
         with pytest.raises(kind, match=words):
-            await receive(connection)
-    assert await receive(connection) == [3]
+            await next_data(connection)
+    assert await next_data(connection) == [3]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +176,7 @@ async def test_the_json_library_is_the_factorys(
         connection = await connections.get_ws_connection()
         peer = await server.meet(connection)
         await peer.write(frame(TEXT, '{"p":0.10}'))
-        data = await receive(connection)
+        data = await next_data(connection)
         assert data == {"p": price}
         assert type(data["p"]) is type(price)
 
@@ -225,7 +219,7 @@ async def test_permessage_deflate_is_negotiated_and_used_both_ways(
     squeezing = Squeezing(peer)
     for number in range(3):  # the window is kept from message to message
         await squeezing.write(f'["abcabcabc",{number}]')
-        assert await receive(connection) == ["abcabcabc", number]
+        assert await next_data(connection) == ["abcabcabc", number]
         await connection.send(WebSocketJSONRequest({"n": number}))
         assert await squeezing.read() == b'{"n":%d}' % number
 
@@ -252,8 +246,8 @@ async def test_a_deflate_bomb_is_not_inflated_beyond_the_limit(
     peer = await squeeze(server, connection, "Sec-WebSocket-Extensions: permessage-deflate")
     squeezing = Squeezing(peer)
     await squeezing.write('"' + "x" * 998 + '"')
-    assert len(await receive(connection)) == 998
+    assert len(await next_data(connection)) == 998
     await squeezing.write("x" * 50_000)
     with pytest.raises(WebSocketClosedError) as caught:
-        await receive(connection)
+        await next_data(connection)
     assert caught.value.code == 1009

@@ -151,9 +151,7 @@ async def test_a_redirect_is_refused_and_its_target_sees_nothing(
 ) -> None:
     async with RawServer() as target:
         location = target.url.replace("ws:", "http:")
-        error = await refused(
-            server, connection, f"{status} Elsewhere", f"Location: {location}"
-        )
+        error = await refused(server, connection, f"{status} Elsewhere", f"Location: {location}")
         assert isinstance(error, RedirectRefusedError)
         assert (error.status, error.outcome) == (status, Outcome.NOT_SENT)
         assert target.connections == 0

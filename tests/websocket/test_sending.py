@@ -23,7 +23,7 @@ from networkpype import (
     WebSocketRequest,
 )
 from networkpype.websocket.request import FrameSender
-from tests.support.raw_websocket import BINARY, CLOSE, PING, TEXT, RawServer
+from tests.support.raw_websocket import BINARY, CLOSE, PING, TEXT, RawServer, until_lost
 
 
 class TwoFrames(WebSocketRequest):
@@ -107,7 +107,9 @@ Act = Callable[[WebSocketConnection], Any]
 
 
 @pytest.mark.parametrize(
-    "act", [lambda ws: ws.send(WebSocketJSONRequest({})), lambda ws: ws.ping()], ids=["send", "ping"]
+    "act",
+    [lambda ws: ws.send(WebSocketJSONRequest({})), lambda ws: ws.ping()],
+    ids=["send", "ping"],
 )
 async def test_nothing_is_sent_while_not_connected(
     server: RawServer, connection: WebSocketConnection, act: Act
@@ -148,8 +150,7 @@ async def test_a_send_that_the_connection_breaks_under_is_of_unknown_outcome(
         async def send_with_connection(self, ws: FrameSender) -> None:
             await ws.send_str("first")
             peer.reset()
-            while connection.connected:
-                await asyncio.sleep(0)
+            await until_lost(connection)
             await ws.send_str(self.payload)
 
     peer = await server.meet(connection)
@@ -164,7 +165,8 @@ def test_requests_compare_by_value_and_copy_deeply() -> None:
     request = WebSocketJSONRequest({"params": ["a"]}, "limit", True)
     assert request == WebSocketJSONRequest({"params": ["a"]}, "limit", True)
     assert request != WebSocketJSONRequest({"params": ["b"]}, "limit", True)
-    assert request != WebSocketPlainTextRequest({"params": ["a"]}, "limit", True)
+    other: WebSocketRequest = WebSocketPlainTextRequest({"params": ["a"]}, "limit", True)
+    assert other != request
     request.extra = [1]  # type: ignore[attr-defined]
     twin = copy.deepcopy(request)
     assert (twin, twin.extra) == (request, [1])  # type: ignore[attr-defined]
