@@ -172,9 +172,12 @@ class ConnectionManagersFactory:
         connections_factory: ConnectionsFactory | None = None,
     ) -> None:
         _expect("throttler", throttler, "execute_task", "an AsyncThrottler")
-        _expect("time_synchronizer", time_synchronizer, "time", "a TimeSynchronizer")
-        _expect("auth", auth, "rest_authenticate", "an instance of your Auth subclass")
-        _expect("connections_factory", connections_factory, "get_ws_connection", "one")
+        if time_synchronizer is not None:
+            _expect("time_synchronizer", time_synchronizer, "time", "a TimeSynchronizer")
+        if auth is not None:
+            _expect("auth", auth, "rest_authenticate", "an instance of your Auth subclass")
+        if connections_factory is not None:
+            _expect("connections_factory", connections_factory, "get_ws_connection", "one")
         _expect_each("rest_pre_processors", rest_pre_processors, "pre_process")
         _expect_each("rest_post_processors", rest_post_processors, "post_process")
         _expect_each("ws_pre_processors", ws_pre_processors, "pre_process")
@@ -265,8 +268,6 @@ class ConnectionManagersFactory:
 
 
 def _expect(name: str, value: object, method: str, what: str) -> None:
-    if name != "throttler" and value is None:
-        return
     if isinstance(value, type) or not callable(getattr(value, method, None)):
         shown = value.__name__ if isinstance(value, type) else type(value).__name__
         raise ConfigurationError(f"{name} is {shown}, without {method}(); pass {what}")

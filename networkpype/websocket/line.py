@@ -11,7 +11,12 @@ from typing import TypeAlias
 import aiohttp
 from aiohttp import WSMsgType
 
-from networkpype.errors import ConfigurationError, Outcome, WebSocketClosedError
+from networkpype.errors import (
+    ConfigurationError,
+    NetworkpypeError,
+    Outcome,
+    WebSocketClosedError,
+)
 from networkpype.redact import escape, mask_url, scrub, secret_values
 from networkpype.transport import describe
 from networkpype.websocket.decoding import MessageDecoder
@@ -107,9 +112,6 @@ class Line:
             connection.protocol._data_received_cb = None  # streams are not slowed down
 
     def _tell(self, verdict: Verdict) -> None:
-        if not self.pulse.stands(verdict, self.now()):
-            self.watch()
-            return
         self.ws._reader.feed_data(aiohttp.WSMessage(WSMsgType.ERROR, verdict, None), 0)
         self._timer = self._loop.call_later(_TAKE_S, self._insist, verdict)
 
@@ -121,23 +123,20 @@ class Line:
 
     async def write(self, writing: Awaitable[None]) -> None:
         """Wait until frames are written; ConfigurationError, or WebSocketClosedError (UNKNOWN)."""
+        failure: NetworkpypeError
         try:
             await writing
-            # Whoever waits for the peer to take it is let go, too, when the socket is dropped.
-            lost = "" if self.is_open else "closed before all was written"
+            return
         except UnicodeEncodeError:
-            lost = None
+            failure = ConfigurationError("the message holds half of a surrogate pair")
         except (aiohttp.ClientError, ConnectionError) as error:
             lost = describe(error)
-        # Raised out here, so that no context keeps the message.
-        if lost is None:
-            raise ConfigurationError("the message holds half of a surrogate pair")
-        if lost:
-            raise WebSocketClosedError(
+            failure = WebSocketClosedError(
                 f"{self.url}: the connection broke while sending ({lost})",
                 reason=lost,
                 outcome=Outcome.UNKNOWN,
             )
+        raise failure  # out here, so that no context keeps the message
 
     async def pong(self, payload: bytes) -> None:
         """Echo a ping; a peer that is closing says so in the next message."""

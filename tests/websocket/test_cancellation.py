@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 
 import pytest
@@ -181,6 +182,30 @@ async def test_a_cancellation_at_the_same_moment_as_the_verdict_is_the_callers(
         third.cancel()
         with pytest.raises(asyncio.CancelledError):
             await third
+
+
+async def test_a_verdict_that_a_message_came_before_is_forgotten(
+    server: RawServer, connection: WebSocketConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one turn of a loop that was blocked: first the message is read, then the verdict told."""
+    loop = asyncio.get_running_loop()
+    peer = await server.meet(connection, message_timeout=0.05)
+    line = connection._line
+    assert line is not None
+    tell = line._tell
+
+    def tell_after_a_block(verdict: Verdict) -> None:
+        monkeypatch.undo()
+        peer._writer.write(frame(TEXT, '"came"'))
+        loop.call_soon(time.sleep, 0.01)
+        line._timer = loop.call_later(0.001, tell, verdict)
+
+    monkeypatch.setattr(line, "_tell", tell_after_a_block)
+    assert await next_data(connection) == "came"
+    started = loop.time()
+    with pytest.raises(MessageTimeoutError):
+        await connection.receive()
+    assert 0.049 < loop.time() - started < 0.15, "neither at once nor late"
 
 
 async def test_a_timeout_of_the_caller_at_the_same_moment_as_ours(

@@ -189,19 +189,19 @@ async def test_a_reader_of_the_old_connection_learns_of_its_loss_though_it_was_d
     peer = await server.meet(connection)
     reading = asyncio.create_task(connection.receive())
     await asyncio.sleep(0)
-    dials: list[asyncio.Task[Peer]] = []
 
-    def dial_as_soon_as_lost() -> None:
-        if connection.connected:
-            asyncio.get_running_loop().call_soon(dial_as_soon_as_lost)
-        else:
-            dials.append(asyncio.create_task(server.meet(connection)))
+    async def dial_as_soon_as_lost() -> None:
+        await until_lost(connection)
+        await connection.connect(server.url, close_timeout_s=0.05)
 
-    dial_as_soon_as_lost()
+    dial = asyncio.create_task(dial_as_soon_as_lost())
+    await asyncio.sleep(0)
     peer.reset()
     with pytest.raises(WebSocketClosedError):
         await reading
-    fresh = await dials[0]
+    fresh = await server.accept()
+    await fresh.upgrade()
+    await dial
     assert [type(event) for event in events] == [WebSocketOpened, WebSocketClosed, WebSocketOpened]
     await fresh.write(frame(TEXT, '"fresh"'))
     assert (await connection.__anext__()).data == "fresh"

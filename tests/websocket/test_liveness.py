@@ -192,13 +192,25 @@ async def clogged(server: RawServer, connection: WebSocketConnection) -> tuple[P
     return peer, sending
 
 
-async def test_pings_that_the_peer_does_not_take_do_not_pile_up(
+async def test_a_ping_that_is_stuck_is_followed_by_no_other(
+    server: RawServer, connection: WebSocketConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await server.meet(connection, ping_timeout=0.01)
+    assert connection._line is not None
+    before = asyncio.all_tasks()
+    monkeypatch.setattr(connection._line.ws, "ping", asyncio.Event().wait)
+    await asyncio.sleep(0.06)
+    assert len(asyncio.all_tasks() - before) == 1
+    await connection.disconnect()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_send_that_the_peer_does_not_take_ends_with_the_connection(
     server: RawServer, connection: WebSocketConnection
 ) -> None:
     _, sending = await clogged(server, connection)
-    before = len(asyncio.all_tasks())
-    await asyncio.sleep(0.09)
-    assert len(asyncio.all_tasks()) <= before + 1
+    await asyncio.sleep(0.05)
     assert not sending.done()
     await connection.disconnect()
     with pytest.raises(WebSocketClosedError, match="broke while sending") as caught:
