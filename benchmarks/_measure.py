@@ -47,8 +47,8 @@ async def compare(
     gc.freeze()  # so that collecting between the rounds is quick
     for turn in range(rounds):
         at = turn % len(names)  # nobody always runs after the same neighbour
+        gc.collect()
         for name in names[at:] + names[:at]:
-            gc.collect()
             gc.disable()
             wall_start, cpu_start = time.perf_counter(), time.process_time()
             await contestants[name](calls)

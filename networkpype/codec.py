@@ -23,14 +23,23 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 # Built once: json.loads() with any hook builds a decoder a call.
-_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 _decode_decimal = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=Decimal).decode
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def loads(text: str | bytes) -> Any:
     """Parse JSON; NaN and Infinity, which RFC 8259 does not have, are refused."""
-    return _decode(text if isinstance(text, str) else text.decode())
+    if not isinstance(text, str):
+        text = text.decode()
+    try:
+        # decode() also looks for blanks around it, which takes a fifth of what a trade takes.
+        value, end = _decoder.raw_decode(text)
+        if end == len(text):
+            return value
+    except ValueError:
+        pass  # there are blanks, or it is no JSON: decode() tells which
+    return _decoder.decode(text)
 
 
 def decimal_loads(text: str | bytes) -> Any:

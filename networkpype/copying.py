@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from networkpype.errors import ConfigurationError
 
-__all__ = ["copy_object", "copy_value"]
+__all__ = ["ATOMS", "copy_object", "copy_value"]
 
 T = TypeVar("T")
 
-_ATOMS = frozenset({str, int, float, bool, bytes, type(None)})
+ATOMS = frozenset({str, int, float, bool, bytes, type(None)})  # these very types, unchangeable
 
 
 def copy_value(value: Any) -> Any:
@@ -28,18 +28,18 @@ def copy_value(value: Any) -> Any:
 
 def _copy(value: Any) -> Any:
     kind = type(value)
-    if kind in _ATOMS:
+    if kind in ATOMS:
         return value
     if kind is dict:
         twin = value.copy()
         for key, item in value.items():
-            if type(item) not in _ATOMS:
+            if type(item) not in ATOMS:
                 twin[key] = _copy(item)
         return twin
     if kind is list:
-        return [item if type(item) in _ATOMS else _copy(item) for item in value]
+        return [item if type(item) in ATOMS else _copy(item) for item in value]
     if kind is tuple:
-        return tuple([item if type(item) in _ATOMS else _copy(item) for item in value])
+        return tuple([item if type(item) in ATOMS else _copy(item) for item in value])
     if isinstance(value, memoryview):
         return bytes(value)
     try:
@@ -63,7 +63,7 @@ def copy_object(original: T) -> T:
     twin = kind.__new__(kind)
     twin.__dict__.update(
         {
-            name: value if type(value) in _ATOMS else copy_value(value)
+            name: value if type(value) in ATOMS else copy_value(value)
             for name, value in original.__dict__.items()
         }
     )

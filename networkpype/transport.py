@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import ssl
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 import aiohttp
@@ -61,27 +62,21 @@ class Flight:
     def __init__(self) -> None:
         self.written = False
 
-    async def __call__(
+    def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
+    ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         send = request.send
 
-        async def send_and_note(connection: Any) -> aiohttp.ClientResponse:
+        def send_and_note(connection: Any) -> Awaitable[aiohttp.ClientResponse]:
             if connection.protocol.should_close:
                 raise StaleConnectionError
             self.written = True
-            return await send(connection)
+            return send(connection)
 
         # aiohttp connects and writes in one step; an instance attribute is the one place between
         # the two that works for every session and costs no trace objects.
         request.send = send_and_note  # type: ignore[method-assign, assignment]
-        while True:
-            try:
-                return await guard(request, handler)
-            except StaleConnectionError:
-                # aiohttp would take what lies there for the answer to this request. It has closed
-                # that connection and gives another.
-                continue
+        return guard(request, handler)  # no coroutine around it: this is on the path of every call
 
 
 async def guard(
@@ -90,6 +85,10 @@ async def guard(
     """Client middleware: no second send, no redirect."""
     try:
         response = await handler(request)
+    except StaleConnectionError:
+        # aiohttp would take what lies there for the answer to this request. It has closed that
+        # connection and gives another.
+        return await guard(request, handler)
     except aiohttp.ClientConnectorError:
         raise  # never connected, and aiohttp does not repeat it
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:

@@ -32,6 +32,7 @@ __all__ = [
 Params: TypeAlias = "Mapping[str, Any] | Sequence[tuple[str, Any]] | str"
 
 _unreserved = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
+_plain_query = re.compile(r"[A-Za-z0-9._~=&-]+").fullmatch
 _header_name = lru_cache(512)(re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch)  # RFC 9110
 _header_value = re.compile(r"[\t\x20-\x7e]*").fullmatch
 _escape_or_percent = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -89,6 +90,8 @@ def _quote(text: str) -> str:
 
 def encode_pairs(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
     """Percent-encode names and values in their order; a list of values repeats its name."""
+    if type(params) is dict and (query := _encode_plain(params)):
+        return query
     pairs = params.items() if isinstance(params, Mapping) else params
     if pairs is params and isinstance(params, Iterator):
         raise ConfigurationError(
@@ -100,10 +103,8 @@ def encode_pairs(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
             if type(name) is not str and isinstance(name, Enum):
                 name = name.value
             key = name if _unreserved(name) else _quote(name)
-            if type(value) is str:  # the common case, without a call
+            if type(value) is str:
                 parts.append(f"{key}={value if _unreserved(value) else _quote(value)}")
-            elif type(value) is int:
-                parts.append(f"{key}={value}")
             elif isinstance(value, (list, tuple)):
                 parts.extend([f"{key}={_quote(encode_value(item))}" for item in value])
             else:
@@ -117,11 +118,31 @@ def encode_pairs(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
     return "&".join(parts)
 
 
+def _encode_plain(params: dict[Any, Any]) -> str:
+    """Encode str and int of which nothing needs an escape, at a third of the cost; else ``""``.
+
+    One look at the whole tells: all of it is plain, and it holds no separators but those put there.
+    """
+    query = "&".join(
+        [
+            f"{name}={value}"
+            for name, value in params.items()
+            if type(name) is str and (type(value) is str or type(value) is int)
+        ]
+    )
+    count = len(params)  # what was left out above is missed here
+    if query.count("=") == count and query.count("&") == count - 1 and _plain_query(query):
+        return query
+    return ""
+
+
 def encode_query(own: str, params: Params | None) -> str:
     """Join the URL's own query with `params`; a str is taken as already encoded."""
     if not params:
         return own
-    if isinstance(params, str):
+    if type(params) is dict:
+        more = encode_pairs(params)
+    elif isinstance(params, str):
         more = _complete_escapes(params, _QUERY_SAFE)
     elif isinstance(params, (bytes, bytearray)):
         raise ConfigurationError("params are bytes; pass a mapping, pairs, or an encoded str")
@@ -132,7 +153,7 @@ def encode_query(own: str, params: Params | None) -> str:
 
 def _complete_escapes(text: str, safe: str) -> str:
     """Escape what may not stand in a URL, leaving the escapes that are there."""
-    if _unreserved(text):
+    if not text or _plain_query(text):
         return text
     try:
         return quote(_escape_or_percent.sub("%25", text), safe=safe)

@@ -20,7 +20,7 @@ PACKAGE = Path(networkpype.__file__).parent
 # for all below it, the longest match counts, and every module has to have a place.
 LAYERS: list[set[str]] = [
     # Leaves: no request, no exchange.
-    {"_version", "clock", "codec", "copying", "errors", "hooks", "redact", "retry"}
+    {"_version", "clock", "codec", "copying", "deadline", "errors", "hooks", "redact", "retry"}
     | {"signing", "status", "wire"},
     # Data and policy: what is sent, what came, when it may go.
     {"credentials", "throttler", "time_synchronizer", "timekeeping"}
@@ -61,7 +61,7 @@ RE_EXPORTERS = {"", "auth", "testing"}
 
 # Modules whose classes are for networkpype itself, and rooms that users import by their own path.
 INSIDE = (
-    {"_version", "copying", "redact", "status", "timekeeping", "transport", "wire"}
+    {"_version", "copying", "deadline", "redact", "status", "timekeeping", "transport", "wire"}
     | {"rest.build", "websocket.dialing", "websocket.heartbeat", "websocket.line"}
     | {"throttler.configuration", "throttler.lines", "throttler.store", "throttler.window"}
     | {"__main__", "cli", "contrib", "exchanges", "signing", "testing"}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from networkpype.copying import copy_value
+from networkpype.copying import ATOMS, copy_value
 from networkpype.errors import ConfigurationError
 from networkpype.redact import mask_url
 from networkpype.rest.method import RESTMethod
@@ -28,14 +28,14 @@ def build_request(
 ) -> RESTRequest:
     """Build a request that shares nothing with the caller's arguments that could change."""
     request = RESTRequest(
-        method=method,
-        url=url,
-        endpoint_url=endpoint_url,
-        params=_params(params),
-        data=_data(data),
-        headers=_headers(headers),
-        is_auth_required=is_auth_required,
-        throttler_limit_id=throttler_limit_id,
+        method,
+        url,
+        endpoint_url,
+        _params(params),
+        _data(data),
+        _headers(headers),
+        is_auth_required,
+        throttler_limit_id,
     )
     if not request.content_type and (label := default_content_type(request)):
         # The caller's own headers follow, in their order.
@@ -46,16 +46,20 @@ def build_request(
 def default_content_type(request: RESTRequest) -> str:
     """JSON for POST, PUT and every structured or non-GET body, form for a GET, else nothing."""
     method, data = request.method, request.data
-    if method in (RESTMethod.POST, RESTMethod.PUT):
-        return JSON_TYPE
     if method is RESTMethod.GET:
         return FORM_TYPE if data is None or isinstance(data, (str, bytes)) else JSON_TYPE
+    if method is RESTMethod.POST or method is RESTMethod.PUT:
+        return JSON_TYPE
     return "" if data is None else JSON_TYPE
 
 
 def _params(params: Params | None) -> Params | None:
     if isinstance(params, dict):
-        return {name: copy_value(value) for name, value in params.items() if value is not None}
+        return {
+            name: value if type(value) in ATOMS else copy_value(value)
+            for name, value in params.items()
+            if value is not None
+        }
     if params is None or isinstance(params, str):
         return params
     # A multi-dict may hold a name twice, so anything else becomes pairs.
@@ -70,7 +74,7 @@ def _params(params: Params | None) -> Params | None:
 
 def _headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     try:
-        return dict(headers or {})
+        return dict(headers) if headers else {}
     except (TypeError, ValueError):
         raise ConfigurationError(
             f"headers are a {type(headers).__name__}; pass a mapping of str to str"
@@ -78,6 +82,8 @@ def _headers(headers: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def _data(data: Any) -> Any:
+    if data is None:
+        return None
     if isinstance(data, Mapping):
         return {name: copy_value(value) for name, value in data.items() if value is not None}
     return copy_value(data)
@@ -116,7 +122,11 @@ def join_url(base_url: str | None, endpoint_url: str | None) -> str:
 
 
 def check_timeout(timeout: float) -> float:
-    valid = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
-    if not valid or not (math.isfinite(timeout) and timeout > 0):
+    number = type(timeout) is float or type(timeout) is int or _is_number(timeout)
+    if not number or not 0 < timeout < math.inf:
         raise ConfigurationError(f"timeout is {timeout!r}; pass seconds above zero")
     return timeout
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

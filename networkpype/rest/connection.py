@@ -97,8 +97,7 @@ class RESTConnection:
         and before anything is sent ConfigurationError, or NotConnectedError once the session is
         closed.
         """
-        refused = _FIXED.intersection(kwargs)
-        if refused:
+        if kwargs and (refused := _FIXED.intersection(kwargs)):
             raise ConfigurationError(
                 f"{', '.join(sorted(refused))} cannot be passed to aiohttp here: "
                 "put it on the RESTRequest; redirects are never followed"
@@ -106,17 +105,26 @@ class RESTConnection:
         if self._session.closed:
             raise NotConnectedError("the session was closed; get a new manager from the factory")
         flight = flight or Flight()
+        if timeout is not None:
+            return await self._call_within(timeout, request, flight, kwargs)
         url, headers, body = freeze(request)
+        if body is None and "Content-Type" not in headers:
+            # aiohttp would label a POST or PATCH without a body as a file.
+            kwargs = {"skip_auto_headers": ("Content-Type",), **kwargs}
         failure: BaseException
         try:
-            if timeout is None:
-                return await self._exchange(
-                    request.method.value, url, headers, body, flight, kwargs
-                )
-            async with asyncio.timeout(check_timeout(timeout)):
-                return await self._exchange(
-                    request.method.value, url, headers, body, flight, kwargs
-                )
+            response = await self._session.request(
+                request.method._value_,  # what .value finds by a detour
+                url,
+                data=io.BytesIO(body) if body and len(body) > _LARGE_BODY_BYTES else body,
+                headers=headers,
+                allow_redirects=False,
+                middlewares=(flight,),
+                timeout=_NO_TIMEOUT,
+                **kwargs,
+            )
+            content = await read(response, self._max_body_bytes)
+            return RESTResponse(response, body=content, json_loads=self._json_loads)
         except NetworkpypeError:
             raise
         except (OSError, aiohttp.ClientError, LostError, RedirectedError) as error:
@@ -124,50 +132,41 @@ class RESTConnection:
         # Raised out here so that no chained traceback shows aiohttp's URL and headers.
         raise rest_failure(failure, request, flight)
 
-    async def _exchange(
-        self,
-        method: str,
-        url: URL,
-        headers: dict[str, str],
-        body: bytes | None,
-        flight: Flight,
-        kwargs: dict[str, Any],
+    async def _call_within(
+        self, timeout: float, request: RESTRequest, flight: Flight, kwargs: dict[str, Any]
     ) -> RESTResponse:
-        if body is None and "Content-Type" not in headers:
-            # aiohttp would label a POST or PATCH without a body as a file.
-            kwargs = {"skip_auto_headers": ("Content-Type",), **kwargs}
-        response = await self._session.request(
-            method,
-            url,
-            data=io.BytesIO(body) if body and len(body) > _LARGE_BODY_BYTES else body,
-            headers=headers,
-            allow_redirects=False,
-            middlewares=(flight,),
-            timeout=_NO_TIMEOUT,
-            **kwargs,
-        )
+        failure: BaseException
         try:
-            content = await self._read(response)
-        except BaseException:
-            response.close()  # half a body is left on this socket: it must not go back to the pool
+            async with asyncio.timeout(check_timeout(timeout)):
+                return await self.call(request, flight=flight, **kwargs)
+        except NetworkpypeError:
             raise
-        return RESTResponse(response, body=content, json_loads=self._json_loads)
+        except TimeoutError as error:
+            failure = error
+        raise rest_failure(failure, request, flight)
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        limit = self._max_body_bytes
-        chunks: list[bytes] = []
-        size = 0
-        while chunk := await response.content.readany():
-            size += len(chunk)
-            if size > limit:
+
+async def read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Read the body to its end, at most `limit` bytes after decompression."""
+    stream = response.content
+    chunks: list[bytes] = []
+    room = limit
+    try:
+        while not stream.at_eof():
+            chunks.append(await stream.readany())
+            room -= len(chunks[-1])
+            if room < 0:
                 raise BodyTooLargeError(
                     f"the body of {mask_url(str(response.url))} is larger than {limit} bytes; "
                     "raise max_body_bytes if that is expected",
-                    raw=(chunks or [chunk])[0][:2000],
+                    raw=chunks[0][:2000],
                 )
-            chunks.append(chunk)
+    except BaseException:
+        response.close()  # half a body is left on this socket: it must not go back to the pool
+        raise
+    if response.connection is not None:  # most often it went back when the body had ended
         response.release()
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def freeze(request: RESTRequest) -> tuple[URL, dict[str, str], bytes | None]:

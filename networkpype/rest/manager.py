@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import logging
 import time
@@ -10,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from networkpype.codec import JSONLoads
+from networkpype.deadline import Deadline, Deadlines
 from networkpype.errors import (
     ConfigurationError,
     DecodeError,
@@ -70,6 +70,7 @@ class RESTManager:
         self._base_url = check_base_url(base_url)
         self._timeout_s = check_timeout(timeout_s)
         self._hook = hook
+        self._deadlines = Deadlines()
 
     async def execute_request(
         self,
@@ -175,15 +176,15 @@ class RESTManager:
         started = time.monotonic()
         response: RESTResponse | None = None
         failure: BaseException | None = None
-        scope = asyncio.timeout(limit_s)
+        scope = Deadline(self._deadlines, limit_s)
         try:
-            async with scope:
+            with scope:
                 request = await self._prepare(request)
                 response = await self._connection.call(request, flight=flight, **kwargs)
         except BaseException as error:
             failure = error
             # Only our own deadline is translated; what a processor or auth raises is theirs.
-            expired = isinstance(error, TimeoutError) and scope.expired()
+            expired = isinstance(error, TimeoutError) and scope.expired
             if not expired or isinstance(error, NetworkpypeError):
                 raise
             failure = timed_out(request, limit_s, flight)  # for the event

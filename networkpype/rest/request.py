@@ -57,13 +57,14 @@ class RESTRequest:
     @property
     def wire_url(self) -> WireURL:
         """Return the URL's parts as they travel, without `params`."""
-        if self.url is None:
+        url = self.url
+        if isinstance(url, str):
+            return split_url(url)
+        if url is None:
             raise ConfigurationError(
                 "the request has no url; pass url=, or endpoint_url= to a factory with base_url="
             )
-        if not isinstance(self.url, str):
-            raise ConfigurationError(f"url is a {type(self.url).__name__}; pass it as str")
-        return split_url(self.url)
+        raise ConfigurationError(f"url is a {type(url).__name__}; pass it as str")
 
     @property
     def host(self) -> str:

@@ -192,6 +192,23 @@ async def next_data(connection: WebSocketConnection) -> Any:
     return response.data
 
 
+async def ended_in_time(task: asyncio.Task[Any], limit_s: float) -> None:
+    """Assert that the task ends no earlier than `limit_s` from now and at most 5 % later.
+
+    It runs against a timer of the same loop, so a busy machine delays both; then come some short
+    turns for what follows from its own timer.
+    """
+    now = asyncio.get_running_loop().time
+    started = now()
+    ended: list[float] = []
+    task.add_done_callback(lambda _: ended.append(now()))
+    await asyncio.sleep(limit_s * 1.05)
+    for _ in range(10):
+        await asyncio.sleep(0.002)
+    assert ended, f"not over after {limit_s * 1.05:g} s"
+    assert ended[0] - started >= limit_s * 0.98, "too early"
+
+
 async def until_lost(connection: WebSocketConnection) -> None:
     """Wait until the connection knows that its peer is gone, without reading from it."""
     async with asyncio.timeout(5):

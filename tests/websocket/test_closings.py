@@ -183,6 +183,26 @@ async def test_connected_tells_the_truth_though_nobody_reads(
         await connection.receive()
 
 
+@pytest.mark.parametrize("end", [fin, writes(close_frame(1001))])
+async def test_a_long_backlog_is_delivered_before_the_end(
+    server: RawServer, connection: WebSocketConnection, end: End
+) -> None:
+    peer = await server.meet(connection)
+    count = 5000
+
+    async def pour() -> None:
+        await peer.write(*[frame(TEXT, f'[{number},"{"x" * 500}"]') for number in range(count)])
+        await end(peer)
+
+    pouring = asyncio.create_task(pour())
+    await asyncio.sleep(0.03)  # until nothing more goes into the buffers
+    seen = [(await connection.__anext__()).data[0] for _ in range(count)]
+    assert seen == list(range(count))
+    with pytest.raises(WebSocketClosedError):
+        await connection.receive()
+    await pouring
+
+
 async def test_a_reader_of_the_old_connection_learns_of_its_loss_though_it_was_dialed_anew(
     server: RawServer, connection: WebSocketConnection, events: list[Event]
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from networkpype import BodyTooLargeError, ConfigurationError, DecodeError, Outcome, decimal_loads
@@ -85,6 +85,7 @@ def test_what_was_declared_is_inflated_and_parsed(packing: Compression) -> None:
     assert decoder(packing).binary(PACK[packing]("Füße".encode())) == "Füße"
 
 
+@settings(max_examples=40)
 @given(text=st.text(max_size=300), packing=st.sampled_from(sorted(PACK)))
 def test_every_text_survives(text: str, packing: Compression) -> None:
     document = json.dumps([text], ensure_ascii=False)
