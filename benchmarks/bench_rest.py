@@ -47,7 +47,8 @@ class BenchAuth(Auth):
 
     async def rest_authenticate(self, request: RESTRequest) -> RESTRequest:
         timestamp = int(self.time_provider.time() * 1000)
-        request.params = {**dict(request.params or {}), "timestamp": timestamp}
+        assert isinstance(request.params, dict)
+        request.params = {**request.params, "timestamp": timestamp}
         query = request.query_string
         signature = hmac.new(SECRET, query.encode(), hashlib.sha256).hexdigest()
         request.params = f"{query}&signature={signature}"  # encoded once, sent as signed
@@ -150,8 +151,12 @@ async def measure(url: str) -> list[Row]:
             )
             cpu = {name: each.cpu_us for name, each in cost.items()}
             report += [
-                ratio_row(f"signed GET / by hand, {lanes} at a time", cpu["ours"], cpu["bare"], 1.0),
-                ratio_row(f"the same with orjson, {lanes} at a time", cpu["orjson"], cpu["bare"], 0.9),
+                ratio_row(
+                    f"signed GET / by hand, {lanes} at a time", cpu["ours"], cpu["bare"], 1.0
+                ),
+                ratio_row(
+                    f"the same with orjson, {lanes} at a time", cpu["orjson"], cpu["bare"], 0.9
+                ),
                 ratio_row(
                     f"100,000 entries in the window / 10, {lanes} at a time",
                     cpu["crowded"],

@@ -179,13 +179,14 @@ class _Ledger(MemoryStore):
 
         class Noted:
             def try_charge(
-                self, now: float, ahead: Mapping[str, int] | None = None
+                self, now: float, ahead: Mapping[str, int] | None = None, hold: bool = False
             ) -> float | None:
-                again_at = account.try_charge(now, ahead)
+                again_at = account.try_charge(now, ahead, hold)
                 if again_at is None:
                     admitted_s.append(now)
                 return again_at
 
+            settle = staticmethod(account.settle)
             refund = staticmethod(account.refund)
 
         return Noted()

@@ -100,9 +100,7 @@ async def measure(address: str) -> list[Row]:
         }
         stream = {
             name: cost.cpu_us
-            for name, cost in (
-                await compare(streams, calls=TRADES_A_ROUND, rounds=60)
-            ).items()
+            for name, cost in (await compare(streams, calls=TRADES_A_ROUND, rounds=60)).items()
         }
         echoes = {
             "bare": bare_echo(await session.ws_connect(url)),
@@ -126,7 +124,9 @@ async def measure(address: str) -> list[Row]:
                 stream["our orjson"],
                 1.02,
             ),
-            ratio_row("echo round trip / bare, json", echo["ours"].cpu_us, echo["bare"].cpu_us, 1.05),
+            ratio_row(
+                "echo round trip / bare, json", echo["ours"].cpu_us, echo["bare"].cpu_us, 1.05
+            ),
         ]
 
 

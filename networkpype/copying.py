@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from enum import Enum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from networkpype.errors import ConfigurationError
@@ -40,6 +42,8 @@ def _copy(value: Any) -> Any:
         return [item if type(item) in ATOMS else _copy(item) for item in value]
     if kind is tuple:
         return tuple([item if type(item) in ATOMS else _copy(item) for item in value])
+    if isinstance(value, Enum):
+        return value
     if isinstance(value, memoryview):
         return bytes(value)
     try:
@@ -61,15 +65,19 @@ def copy_object(original: T) -> T:
     """
     kind = type(original)
     twin = kind.__new__(kind)
-    twin.__dict__.update(
-        {
-            name: value if type(value) in ATOMS else copy_value(value)
-            for name, value in original.__dict__.items()
-        }
-    )
+    state = twin.__dict__
+    for name, value in original.__dict__.items():
+        state[name] = value if type(value) in ATOMS else copy_value(value)
+    for name in _slots_of(kind):  # type: ignore[arg-type]
+        if hasattr(original, name):
+            object.__setattr__(twin, name, copy_value(getattr(original, name)))
+    return twin
+
+
+@lru_cache(maxsize=256)
+def _slots_of(kind: type) -> tuple[str, ...]:
+    found: list[str] = []
     for base in kind.__mro__:
         slots = base.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if name not in ("__dict__", "__weakref__") and hasattr(original, name):
-                object.__setattr__(twin, name, copy_value(getattr(original, name)))
-    return twin
+        found += (slots,) if isinstance(slots, str) else slots
+    return tuple(name for name in found if name not in ("__dict__", "__weakref__"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -146,7 +145,7 @@ class RESTManager:
         The caller's request is never changed.
         """
         limit_s = self._refuse_early(request, timeout)
-        response, _ = await self._attempt(copy.deepcopy(request), limit_s, kwargs)
+        response, _ = await self._attempt(request.__deepcopy__({}), limit_s, kwargs)
         return response
 
     async def _execute(

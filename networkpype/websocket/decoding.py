@@ -27,7 +27,7 @@ class MessageDecoder:
     after decompression.
     """
 
-    __slots__ = ("_compression", "_loads", "_max_size")
+    __slots__ = ("_compression", "_max_size", "loads")
 
     def __init__(
         self,
@@ -42,12 +42,12 @@ class MessageDecoder:
             )
         self._compression = compression
         self._max_size = max_size
-        self._loads = json_loads or codec.loads
+        self.loads = json_loads or codec.loads
 
     def text(self, text: str) -> Any:
         """Parse JSON; text that is none stays str, unless it starts like JSON and is broken."""
         try:
-            return self._loads(text)
+            return self.loads(text)
         except Exception:  # each JSON library has its own, and theirs keep the document
             if text[:64].lstrip()[:1] not in ("{", "["):
                 return text

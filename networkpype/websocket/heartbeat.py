@@ -25,7 +25,7 @@ class Pulse:
 
     Only a waiting reader can see frames, so nothing is held against the peer while nobody reads:
     a message is awaited from the moment the reader began to wait, and for a pong only the time that
-    readers waited counts. `frame_at` and `waiting_since` are set by the reader.
+    readers waited counts. Whoever reads sets `waiting_since`, and `frame_at` as frames come.
     """
 
     __slots__ = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import time
 from collections.abc import Awaitable, Mapping
 from typing import TypeAlias
 
@@ -56,13 +57,16 @@ class Line:
         self.ws = ws
         self.url = mask_url(url)
         self.decoder = decoder
+        self.loads = decoder.loads
         self.left = False
         """Whether this side disconnected."""
         self._secrets = [part for part in re.split("[/?&=]", url) if part not in self.url]
         self._secrets += secret_values((), headers)
         self._close_timeout_s = close_timeout_s
         self._loop = asyncio.get_running_loop()
-        self.now = self._loop.time
+        # The same clock, without a frame around it: it is asked twice for every message.
+        plain = getattr(type(self._loop), "time", None) is asyncio.BaseEventLoop.time
+        self.now = time.monotonic if plain else self._loop.time
         self.pulse = Pulse(
             self.now(),
             ping_interval_s=ping_interval_s,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -77,12 +76,12 @@ class WebSocketManager:
         auth = self._auth
         if request.is_auth_required and auth is None:
             raise _no_auth(request)
-        if not self._connection.connected:  # known before capacity is waited and paid for
-            raise NotConnectedError("not connected, so nothing was sent; await connect(...) first")
         limit_id = request.throttler_limit_id
         if limit_id is None:
             await self._process_and_send(request, auth)
             return
+        if not self._connection.connected:  # known before capacity is waited and paid for
+            raise NotConnectedError("not connected, so nothing was sent; await connect(...) first")
         if self._throttler is None:
             raise ConfigurationError(
                 f"{request!r} names a rate limit and this manager has no throttler; "
@@ -92,7 +91,7 @@ class WebSocketManager:
             await self._process_and_send(request, auth)
 
     async def _process_and_send(self, request: WebSocketRequest, auth: Auth | None) -> None:
-        request = copy.deepcopy(request)
+        request = request.__deepcopy__({})
         for pre_processor in self._pre_processors:
             request = await pre_processor.pre_process(request)
             _check_returned(request, WebSocketRequest, pre_processor, "pre_process")
