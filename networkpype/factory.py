@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
 from collections.abc import Sequence
 from types import TracebackType
@@ -100,8 +101,10 @@ class ConnectionsFactory:
         if session is None:
             return
         try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await asyncio.gather(*(ws.disconnect() for ws in self._web_sockets))
+            # Whatever is still closing then is dropped by its own cancellation.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                    await asyncio.gather(*(ws.disconnect() for ws in self._web_sockets))
         finally:
             await session.close()
 

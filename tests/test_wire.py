@@ -171,3 +171,27 @@ def test_headers_that_may_be_sent(headers: Any) -> None:
 def test_headers_that_may_not(headers: Any) -> None:
     with pytest.raises(ConfigurationError, match="header"):
         check_headers(headers)
+
+
+MIXED_VALUES = st.one_of(
+    st.text(alphabet="a&=b?#% +", max_size=6),
+    st.integers(),
+    st.booleans(),
+    st.decimals(allow_nan=False, allow_infinity=False, places=3),
+    st.lists(st.integers(), min_size=1, max_size=3),
+)
+
+
+@given(st.dictionaries(st.text(alphabet="xyz&=", min_size=1, max_size=4), MIXED_VALUES, max_size=6))
+def test_nothing_is_lost_and_nothing_is_added(params: dict[str, object]) -> None:
+    """A value that looks like two pairs must not stand in for a pair of another type."""
+    expected = []
+    for name, value in params.items():
+        for item in value if isinstance(value, list) else [value]:
+            expected.append((name, encode_value(item)))
+    assert parse_qsl(encode_pairs(params), keep_blank_values=True) == expected
+
+
+def test_a_value_cannot_pass_for_a_pair() -> None:
+    params = {"symbol": "BTC", "clientId": "x&reduceOnly=true", "price": Decimal("1.5")}
+    assert encode_pairs(params) == "symbol=BTC&clientId=x%26reduceOnly%3Dtrue&price=1.5"

@@ -231,7 +231,8 @@ class _Client:
 
     async def close(self, code: int, reason: str) -> None:
         """Send a close frame and hang up."""
-        with suppress(ConnectionError):
+        # A TLS transport that is closed already answers with an AttributeError.
+        with suppress(ConnectionError, AttributeError):
             await self.response.close(code=code, message=reason.encode(), drain=False)
 
     @property
