@@ -31,6 +31,7 @@ __all__ = [
 
 Params: TypeAlias = "Mapping[str, Any] | Sequence[tuple[str, Any]] | str"
 
+_plain_query = re.compile(r"[A-Za-z0-9._~=&-]+").fullmatch
 _unreserved = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
 _header_name = lru_cache(512)(re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch)  # RFC 9110
 _header_value = re.compile(r"[\t\x20-\x7e]*").fullmatch
