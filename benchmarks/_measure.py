@@ -1,8 +1,9 @@
 """How the benchmarks measure.
 
-Contestants take turns in one run, so that whatever else the machine does hits all of them alike.
-What counts is the CPU time of this process (servers are in another one), the median of all rounds;
-figures are ratios of medians. Garbage collection waits until a round is over.
+Contestants take turns in one run, in rounds of some milliseconds, so that whatever else the machine
+does hits all of them alike. What counts is the CPU time of this process; servers are in another.
+Figures are medians: of what the rounds cost, and for a ratio, of each round's ratio to the round of
+the other side in the same turn. Garbage collection waits until a turn is over.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -31,10 +32,10 @@ Contestant: TypeAlias = "Callable[[int], Awaitable[None]]"
 
 
 class Cost(NamedTuple):
-    """Microseconds that one call takes: the median of the rounds' means."""
+    """Microseconds that one call takes, in each round."""
 
-    cpu_us: float
-    wall_us: float
+    cpu_us: list[float]
+    wall_us: list[float]
 
 
 async def compare(
@@ -42,8 +43,7 @@ async def compare(
 ) -> dict[str, Cost]:
     """Run every contestant in turn, `rounds` times `calls` calls, after one round to warm up."""
     names = list(contestants)
-    cpu: dict[str, list[float]] = {name: [] for name in names}
-    wall: dict[str, list[float]] = {name: [] for name in names}
+    cost = {name: Cost([], []) for name in names}
     for contestant in contestants.values():
         await contestant(calls)
     gc.collect()
@@ -57,20 +57,27 @@ async def compare(
             await contestants[name](calls)
             cpu_end, wall_end = time.process_time(), time.perf_counter()
             gc.enable()
-            cpu[name].append((cpu_end - cpu_start) / calls * 1e6)
-            wall[name].append((wall_end - wall_start) / calls * 1e6)
+            cost[name].cpu_us.append((cpu_end - cpu_start) / calls * 1e6)
+            cost[name].wall_us.append((wall_end - wall_start) / calls * 1e6)
     gc.unfreeze()
-    return {
-        name: Cost(statistics.median(cpu[name]), statistics.median(wall[name])) for name in names
-    }
+    return cost
 
 
-def ratio_row(name: str, ours: float, base: float, goal: float, unit: str = "us") -> Row:
-    """Return the row that says how `ours` compares with `base`, at most `goal` times as much."""
-    ratio = ours / base
-    return Row(
-        name, f"{ratio:.3f} ({ours:.4g} / {base:.4g} {unit})", f"<= {goal:.2f}", ratio <= goal
-    )
+def ratio_row(
+    name: str,
+    ours: Sequence[float],
+    base: Sequence[float],
+    goal: float | None = None,
+    unit: str = "us",
+) -> Row:
+    """Return the row that says how `ours` compares with `base`, round by round.
+
+    The goal is an upper bound.
+    """
+    ratio = statistics.median(one / other for one, other in zip(ours, base, strict=True))
+    medians = f"{statistics.median(ours):.4g} / {statistics.median(base):.4g}"
+    figure = f"{ratio:.3f} ({medians} {unit})"
+    return Row(name, figure) if goal is None else Row(name, figure, f"<= {goal:.2f}", ratio <= goal)
 
 
 @contextmanager

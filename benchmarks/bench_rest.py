@@ -31,10 +31,10 @@ from networkpype import (
     WebSocketRequest,
 )
 
-KEY, SECRET = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgw", b"NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP"
+KEY, SECRET = "k" * 64, b"s" * 64
 AT_ONCE = 50
 # A round is some milliseconds, so that whatever else the machine does hits all alike.
-ROUNDS = {1: (40, 150), AT_ONCE: (150, 50)}
+ROUNDS = {1: (40, 200), AT_ONCE: (150, 60)}
 """How many calls a round, and how many rounds, where so many calls are made at a time."""
 LIMIT_ID = "orders"
 NEVER_FULL = 100_000_000

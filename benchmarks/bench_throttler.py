@@ -186,6 +186,7 @@ class _Ledger(MemoryStore):
                     admitted_s.append(now)
                 return again_at
 
+            lift = staticmethod(account.lift)
             settle = staticmethod(account.settle)
             refund = staticmethod(account.refund)
 

@@ -31,7 +31,8 @@ class Deadlines:
     def open(self, deadline: Deadline, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:  # what is left of another loop went with it
-            self._open, self._loop, self._timer, self._wake_at = set(), loop, None, math.inf
+            self._open, self._loop = set(), loop
+            self._set_timer(loop, math.inf)
         deadline.at = at = loop.time() + seconds
         self._open.add(deadline)
         if at < self._wake_at:

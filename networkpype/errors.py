@@ -77,9 +77,13 @@ class Outcome(Enum):
 
 
 class NetworkpypeError(Exception):
-    """Base of all errors; `outcome` says what the caller must assume."""
+    """Base of all errors; `outcome` says what the caller must assume.
 
-    outcome: Outcome = Outcome.NOT_SENT
+    It is UNKNOWN where nothing is known, for subclasses of yours too: a wrong NOT_SENT would invite
+    a second order.
+    """
+
+    outcome: Outcome = Outcome.UNKNOWN
 
     def __init__(self, message: str = "", *, outcome: Outcome | None = None) -> None:
         super().__init__(message)
@@ -89,6 +93,8 @@ class NetworkpypeError(Exception):
 
 class ConfigurationError(NetworkpypeError, ValueError):
     """A wrong argument, found before anything was sent; the message names the fix."""
+
+    outcome = Outcome.NOT_SENT
 
 
 class UnknownLimitError(ConfigurationError):
@@ -204,7 +210,7 @@ class HTTPStatusError(NetworkpypeError, OSError):
     """The exchange answered with an error status.
 
     `status`, `headers` (without cookies), `body` (text, truncated, echoed secrets masked), `method`
-    and `url` (secret query values masked). 4xx is REJECTED; 408 and 5xx are UNKNOWN.
+    and `url` (secret query values masked). 4xx is REJECTED; 408, 409 and 5xx are UNKNOWN.
     """
 
     outcome = Outcome.REJECTED
@@ -268,14 +274,22 @@ class BodyTooLargeError(DecodeError):
 class MessageTimeoutError(NetworkpypeError, TimeoutError):
     """No message came within `message_timeout`; the connection is still open."""
 
+    outcome = Outcome.NOT_SENT
+
 
 class NotConnectedError(NetworkpypeError, RuntimeError):
     """The WebSocket is not connected, or the session was closed; nothing was sent."""
+
+    outcome = Outcome.NOT_SENT
 
 
 class AlreadyConnectedError(NetworkpypeError, RuntimeError):
     """`connect` was called on a WebSocket that is connected or connecting."""
 
+    outcome = Outcome.NOT_SENT
+
 
 class ConcurrentReceiveError(NetworkpypeError, RuntimeError):
     """Two tasks read one WebSocket: each would get some of the messages. Read in one and share."""
+
+    outcome = Outcome.NOT_SENT

@@ -74,6 +74,7 @@ class ConnectionsFactory:
         self._ssl_context = ssl_context
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._web_sockets: weakref.WeakSet[WebSocketConnection] = weakref.WeakSet()
 
     async def get_rest_connection(self) -> RESTConnection:
@@ -109,7 +110,10 @@ class ConnectionsFactory:
             await session.close()
 
     def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._session.closed or self._loop is not loop:
+            # A session of a loop that is gone cannot be closed any more; Python will say so.
+            self._loop = loop
             jar = aiohttp.CookieJar() if self._store_cookies else GivenCookies()
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
@@ -264,8 +268,9 @@ class ConnectionManagersFactory:
         await self.close()
 
     def __repr__(self) -> str:
+        auth = None if self._auth is None else type(self._auth).__name__
         return (
-            f"ConnectionManagersFactory(base_url={self._base_url!r}, auth={self._auth!r}, "
+            f"ConnectionManagersFactory(base_url={self._base_url!r}, auth={auth}, "
             f"throttler={self._throttler!r})"
         )
 

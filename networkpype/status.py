@@ -23,6 +23,10 @@ __all__ = ["retry_after_s", "status_error"]
 # 418 is Binance's ban after ignored 429s:
 # https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits (read 2026-11-21)
 _SLOW_DOWN = frozenset({418, 429})
+# 408: Binance's -1007, "execution status unknown". 409: a cancel-and-replace of which one half
+# was executed. https://developers.binance.com/docs/binance-spot-api-docs/rest-api/http-return-codes
+# (read 2026-11-21)
+_UNCERTAIN = frozenset({408, 409})
 _DROPPED = frozenset({"set-cookie", "set-cookie2", "authorization"})
 
 
@@ -47,7 +51,7 @@ def status_error(
     )
     body = escape(scrub(body, secrets))
     message = f"{method} {url}: HTTP {status}: {body or 'empty body'}"
-    outcome = Outcome.UNKNOWN if status >= 500 or status == 408 else Outcome.REJECTED
+    outcome = Outcome.UNKNOWN if status >= 500 or status in _UNCERTAIN else Outcome.REJECTED
     answer: dict[str, Any] = {
         "status": status,
         "headers": kept,

@@ -16,7 +16,7 @@ from typing import Any, Self
 from networkpype.clock import Clock
 from networkpype.errors import ConfigurationError, RequestTimeoutError, TransportError
 from networkpype.hooks import ClockSyncFailed, Hook, emit
-from networkpype.redact import escape, mask_url
+from networkpype.redact import MASK, escape, mask_url
 from networkpype.timekeeping.provider import (
     TimeProvider,
     TimeUnit,
@@ -36,7 +36,8 @@ __all__ = ["TimeSynchronizer"]
 _log = logging.getLogger(__name__)
 
 _TIE_BREAKERS = 3  # samples that `sync` adds while its samples contradict each other
-_URL_LIKE = re.compile(r"\S*(?:://|\?)\S*")
+_WORD = re.compile(r"\S+")
+_LONGEST_DESCRIBED = 1000  # characters of a foreign error: some quote a whole page
 
 
 class _Measurement:
@@ -110,6 +111,21 @@ class TimeSynchronizer(ServerClock):
         """
         return any(each.owner is self and not each.over for each in _measurements.get())
 
+    async def sync_in_background(
+        self, time_provider: TimeProvider, samples: int = 3, *, patience_s: float | None = None
+    ) -> None:
+        """Have the server measured, and wait until that ends or is `patience_s` old (None: ever).
+
+        Joins a measurement under way. It goes on if every caller leaves or is cancelled, until
+        `timeout_s` or `stop()`. Never raises its failure; see `last_error`.
+        """
+        check_provider(time_provider)
+        check_samples(samples)
+        if patience_s is not None:
+            check_seconds("patience_s", patience_s)
+        if not self.in_measurement:
+            await self._flight.watch(lambda: self._burst(time_provider, samples), patience_s)
+
     async def update_server_time_offset_with_time_provider(
         self, time_provider: Awaitable[float]
     ) -> None:
@@ -166,17 +182,18 @@ class TimeSynchronizer(ServerClock):
         source is asked again after 1 s, 2 s, 4 s, ... up to 60 s. `jitter` returns 0 to 1, by which
         up to a tenth of each interval is cut.
         """
-        if self._refresher is not None:
+        if self._refresher is not None and self._refresher.running:
             raise ConfigurationError("already refreshing; await stop() before another start()")
         self._refresher = ClockRefresher(
             self, time_provider, interval_s=interval_s, samples=samples, jitter=jitter
         )
 
     async def stop(self) -> None:
-        """End the background refresh, waiting at most a second for it; safe to repeat."""
+        """End what runs in the background, waiting at most a second for each; safe to repeat."""
         refresher, self._refresher = self._refresher, None
         if refresher is not None:
             await refresher.stop()
+        await self._flight.release()
 
     @asynccontextmanager
     async def refreshing(
@@ -278,5 +295,14 @@ def _discard(awaitable: Awaitable[Any]) -> None:
 
 def _describe(error: Exception) -> str:
     """Say what went wrong; foreign errors like to quote URLs with everything in them."""
-    text = _URL_LIKE.sub(lambda match: mask_url(match[0]), str(error))
+    text = str(error)
+    if len(text) > _LONGEST_DESCRIBED:
+        # Cut first, for masking takes time; what was cut in two may be a secret nobody recognizes.
+        text, _, last = text[:_LONGEST_DESCRIBED].rpartition(" ")
+        text = f"{text} {MASK if _is_url_like(last) else last}..."
+    text = _WORD.sub(lambda word: mask_url(word[0]) if _is_url_like(word[0]) else word[0], text)
     return f"{type(error).__name__}: {escape(text, limit=200)}"
+
+
+def _is_url_like(text: str) -> bool:
+    return "://" in text or "?" in text

@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Coroutine
+from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
@@ -26,7 +27,16 @@ from networkpype.errors import (
 )
 from networkpype.redact import escape
 
-__all__ = ["Flight", "LostError", "RedirectedError", "guard", "transport_error"]
+__all__ = [
+    "Flight",
+    "LostError",
+    "RedirectedError",
+    "StaleConnectionError",
+    "dialing",
+    "guard",
+    "guard_dials",
+    "transport_error",
+]
 
 REDIRECTS = frozenset({300, 301, 302, 303, 305, 306, 307, 308})
 _QUOTE = re.compile(r":?\s*b?['\"]")
@@ -80,15 +90,17 @@ class Flight:
 
 
 async def guard(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType, *, redials: int = 2
 ) -> aiohttp.ClientResponse:
     """Client middleware: no second send, no redirect."""
     try:
         response = await handler(request)
     except StaleConnectionError:
         # aiohttp would take what lies there for the answer to this request. It has closed that
-        # connection and gives another.
-        return await guard(request, handler)
+        # connection and gives another; a server that talks first on each is soon left alone.
+        if not redials:
+            raise
+        return await guard(request, handler, redials=redials - 1)
     except aiohttp.ClientConnectorError:
         raise  # never connected, and aiohttp does not repeat it
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
@@ -101,6 +113,28 @@ async def guard(
     raise lost  # outside the handler, so that no context keeps the URL and headers alive
 
 
+dialing: ContextVar[bool] = ContextVar("dialing", default=False)
+"""True while a WebSocket of ours is being dialed, through whatever session."""
+
+
+def guard_dials(session: aiohttp.ClientSession) -> None:
+    """Let a session of the user's own refuse redirects of our WebSocket handshakes.
+
+    `ws_connect` takes no middleware and no switch for redirects, and the target of one would get
+    the headers. The session's other requests are left as they are.
+    """
+    if isinstance(session, aiohttp.ClientSession):
+        middlewares = session._middlewares
+        if guard not in middlewares and _guard_ours not in middlewares:
+            session._middlewares = (*middlewares, _guard_ours)
+
+
+async def _guard_ours(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    return await (guard(request, handler) if dialing.get() else handler(request))
+
+
 def redirect_outcome(status: int) -> Outcome:
     """Say what a refused redirect means: 302 and 303 also follow requests that were executed."""
     return Outcome.REJECTED if status in _UNACTED_REDIRECTS else Outcome.UNKNOWN
@@ -109,6 +143,8 @@ def redirect_outcome(status: int) -> Outcome:
 def describe(error: BaseException) -> str:
     """Name an error without its URL, headers or proxy credentials."""
     name = type(error).__name__
+    if isinstance(error, StaleConnectionError):
+        return "the server talks before it is asked"
     if isinstance(error, aiohttp.ClientConnectorError):
         return escape(f"{name}: {_reason(error.os_error) or type(error.os_error).__name__}")
     if isinstance(error, OSError):

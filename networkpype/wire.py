@@ -33,14 +33,18 @@ Params: TypeAlias = "Mapping[str, Any] | Sequence[tuple[str, Any]] | str"
 
 _plain_query = re.compile(r"[A-Za-z0-9._~=&-]+").fullmatch
 _unreserved = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
-_header_name = lru_cache(512)(re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch)  # RFC 9110
+_header_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110
 _header_value = re.compile(r"[\t\x20-\x7e]*").fullmatch
 _escape_or_percent = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_host_label = re.compile(r"[A-Za-z0-9._-]+").fullmatch
+# The lengths are those of RFC 1035; with others, the look-up of the name raises a UnicodeError.
+_host_name = re.compile(r"(?!.{254})[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*").fullmatch
+_port = re.compile(r"[0-9]{1,9}").fullmatch
 _ipv6 = re.compile(r"\[[0-9A-Fa-f:.]+\]").fullmatch
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
 _QUERY_SAFE = _PATH_SAFE + "?"
-_DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_known: dict[str, WireURL] = {}  # by what stands before the query, which holds signatures
+_MOST_KNOWN = 512
 
 
 class WireURL(NamedTuple):
@@ -120,7 +124,7 @@ def encode_pairs(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
 
 
 def _encode_plain(params: dict[Any, Any]) -> str:
-    """Encode str and int of which nothing needs an escape, with one look at all of it; else ``""``."""
+    """Encode str and int with one look at all of them; ``""`` where anything needs more."""
     texts: list[str] = []
     for name, value in params.items():
         kind = type(value)
@@ -131,7 +135,9 @@ def _encode_plain(params: dict[Any, Any]) -> str:
     # Neither & nor = is unreserved, so no text can pass for two.
     if not _unreserved("".join(texts)):
         return ""
-    return "&".join([f"{name}={value}" for name, value in zip(texts[::2], texts[1::2], strict=True)])
+    return "&".join(
+        [f"{name}={value}" for name, value in zip(texts[::2], texts[1::2], strict=True)]
+    )
 
 
 def encode_query(own: str, params: Params | None) -> str:
@@ -163,14 +169,30 @@ def _complete_escapes(text: str, safe: str) -> str:
     )
 
 
-@lru_cache(maxsize=1024)
 def split_url(url: str) -> WireURL:
     """Take an absolute http, https, ws or wss URL apart and encode each part once.
 
     A ``#`` is escaped like any other character: an API has no fragments, and dropping the rest of
     the path in silence would send something else than was asked for.
     """
-    scheme, separator, rest = url.partition("://")
+    bare, _, raw_query = url.partition("?")
+    parts = _known.get(bare)
+    if parts is None:
+        parts = _split_bare(bare, url)
+        # A path may hold a listen key, which is not kept.
+        if mask_url(bare) == bare:
+            if len(_known) >= _MOST_KNOWN:
+                _known.clear()
+            _known[bare] = parts
+    if not raw_query:
+        return parts
+    scheme, host, path, _ = parts
+    return WireURL(scheme, host, path, _complete_escapes(raw_query, _QUERY_SAFE))
+
+
+def _split_bare(bare: str, url: str) -> WireURL:
+    """Take apart what stands before the query; the whole URL is there to be masked in errors."""
+    scheme, separator, rest = bare.partition("://")
     scheme = scheme.lower()
     if not separator or scheme not in _DEFAULT_PORTS:
         shown = mask_url(url)
@@ -179,9 +201,8 @@ def split_url(url: str) -> WireURL:
         else:
             fix = f'write it whole, such as "https://{shown.split("//")[-1]}"'
         raise ConfigurationError(f'URL "{shown}" has no scheme that can be sent; {fix}')
-    cut = min((at for at in map(rest.find, "/?#\\") if at >= 0), default=len(rest))
-    authority, tail = rest[:cut], rest[cut:]
-    raw_path, _, raw_query = tail.partition("?")
+    cut = min((at for at in map(rest.find, "/#\\") if at >= 0), default=len(rest))
+    authority, raw_path = rest[:cut], rest[cut:]
     if raw_path[:1] == "\\":
         raise ConfigurationError(f'URL "{mask_url(url)}" has a backslash after its host; use "/"')
     if raw_path[:1] == "#":
@@ -190,7 +211,7 @@ def split_url(url: str) -> WireURL:
         scheme,
         _wire_host(scheme, authority, url),
         _complete_escapes(raw_path, _PATH_SAFE) or "/",
-        _complete_escapes(raw_query, _QUERY_SAFE),
+        "",
     )
 
 
@@ -202,17 +223,24 @@ def _wire_host(scheme: str, authority: str, url: str) -> str:
     name, port = authority, ""
     if authority[-1:] != "]" and ":" in authority:
         name, _, port = authority.rpartition(":")
-        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        if not (_port(port) and 0 < int(port) < 65536):
             raise ConfigurationError(f'URL "{mask_url(url)}" has a port that is no number')
     if not name.isascii():
         try:
             name = name.encode("idna").decode("ascii")
         except UnicodeError:
             raise ConfigurationError(f'URL "{mask_url(url)}" has a host that is no name') from None
-    if not (_host_label(name) or _ipv6(name)):
-        raise ConfigurationError(f'URL "{mask_url(url)}" has no valid host')
+    if name[-1:] == ".":
+        raise ConfigurationError(
+            f'URL "{mask_url(url)}" has a dot after its host, which aiohttp would not send; drop it'
+        )
+    if not (_host_name(name) or _ipv6(name)):
+        raise ConfigurationError(
+            f'URL "{mask_url(url)}" has no valid host; write names of 1 to 63 letters, digits, '
+            "- or _, with one dot between them, or an IP address"
+        )
     name = name.lower()
-    return name if not port or port == _DEFAULT_PORTS[scheme] else f"{name}:{int(port)}"
+    return name if not port or int(port) == _DEFAULT_PORTS[scheme] else f"{name}:{int(port)}"
 
 
 def _is_text(value: object) -> bool:
@@ -221,10 +249,12 @@ def _is_text(value: object) -> bool:
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
-    """Refuse names and values that would break out of their line or be changed on the way."""
+    """Refuse what would break out of its line, be changed on the way, or stand there twice."""
+    _check_names(tuple(headers))
     for name, value in headers.items():
-        if (type(name) is not str and not _is_text(name)) or not _header_name(name):
-            raise ConfigurationError(f"header name {name!r} is not a token of RFC 9110")
+        # Asked here too, for a member of an enum may equal a name that was checked before.
+        if type(name) is not str and not _is_text(name):
+            raise _no_token(name)
         if type(value) is not str and not _is_text(value):
             raise ConfigurationError(f'header "{name}" is a {type(value).__name__}; pass it as str')
         plain = value.isascii() and value.isprintable()  # a tab may stand inside as well
@@ -233,3 +263,21 @@ def check_headers(headers: Mapping[str, str]) -> None:
                 f'header "{name}" holds a control character (CR, LF, NUL, ...), a character '
                 "outside ASCII, or blanks at its ends; strip or encode the value"
             )
+
+
+@lru_cache(maxsize=256)
+def _check_names(names: tuple[str, ...]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if not _is_text(name) or not _header_name(name):
+            raise _no_token(name)
+        if name.lower() in seen:
+            # aiohttp would send the last of them, whatever else was signed.
+            raise ConfigurationError(
+                f'header "{name}" is there twice (case does not count); keep one of them'
+            )
+        seen.add(name.lower())
+
+
+def _no_token(name: object) -> ConfigurationError:
+    return ConfigurationError(f"header name {name!r} is not a token of RFC 9110")

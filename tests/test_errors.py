@@ -48,7 +48,7 @@ ANSWER: dict[str, Any] = {
 }
 
 ERRORS: list[tuple[NetworkpypeError, Outcome, tuple[type[Exception], ...]]] = [
-    (NetworkpypeError("text"), NOT_SENT, (Exception,)),
+    (NetworkpypeError("text"), UNKNOWN, (Exception,)),
     (ConfigurationError("text"), NOT_SENT, (ValueError,)),
     (UnknownLimitError("ordr", ["order", "ip"]), NOT_SENT, (ConfigurationError, ValueError)),
     (WeightExceedsLimitError("text"), NOT_SENT, (ConfigurationError,)),

@@ -10,7 +10,7 @@ from networkpype.copying import ATOMS, copy_value
 from networkpype.errors import ConfigurationError
 from networkpype.redact import mask_url
 from networkpype.rest.method import RESTMethod
-from networkpype.rest.request import FORM_TYPE, JSON_TYPE, RESTRequest
+from networkpype.rest.request import FORM_TYPE, JSON_TYPE, RESTRequest, header_value
 from networkpype.wire import Params, split_url
 
 __all__ = ["build_request", "check_base_url", "check_timeout", "default_content_type", "join_url"]
@@ -37,7 +37,8 @@ def build_request(
         is_auth_required,
         throttler_limit_id,
     )
-    if not request.content_type and (label := default_content_type(request)):
+    given = header_value(request.headers, "content-type")
+    if given is None and (label := default_content_type(request)):
         # The caller's own headers follow, in their order.
         request.headers = {"Content-Type": label, **(request.headers or {})}
     return request
@@ -74,11 +75,14 @@ def _params(params: Params | None) -> Params | None:
 
 def _headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     try:
-        return dict(headers) if headers else {}
+        copy = dict(headers) if headers else {}
     except (TypeError, ValueError):
         raise ConfigurationError(
             f"headers are a {type(headers).__name__}; pass a mapping of str to str"
         ) from None
+    if isinstance(headers, Mapping) and len(copy) != len(headers):
+        raise ConfigurationError("headers hold a name twice; keep one of them")
+    return copy
 
 
 def _data(data: Any) -> Any:

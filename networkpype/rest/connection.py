@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import io
+import logging
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -15,6 +19,7 @@ from networkpype.errors import (
     ConfigurationError,
     NetworkpypeError,
     NotConnectedError,
+    Outcome,
     RedirectRefusedError,
     TransportError,
 )
@@ -26,6 +31,7 @@ from networkpype.transport import (
     Flight,
     LostError,
     RedirectedError,
+    StaleConnectionError,
     redirect_outcome,
     transport_error,
 )
@@ -34,6 +40,7 @@ from networkpype.wire import check_headers
 __all__ = [
     "DEFAULT_MAX_BODY_BYTES",
     "RESTConnection",
+    "check_options",
     "freeze",
     "request_secrets",
     "rest_failure",
@@ -43,20 +50,20 @@ __all__ = [
 DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)  # the caller's deadline rules
-_FIXED = frozenset(
-    [
-        "allow_redirects",
-        "max_redirects",
-        "middlewares",
-        "raise_for_status",
-        "params",
-        "data",
-        "json",
-        "headers",
-        "chunked",
-        "compress",
-    ]
+_OPTIONS = frozenset(
+    re.findall(
+        "[a-z_]+",
+        """
+        cookies proxy proxy_auth proxy_headers server_hostname skip_auto_headers ssl
+        max_field_size max_headers max_line_size read_bufsize trace_request_ctx
+        """,
+    )
 )
+_ARGUMENTS = (
+    *("url", "endpoint_url", "throttler_limit_id", "params", "data", "method", "headers"),
+    *("is_auth_required", "return_err", "timeout", "json_loads"),
+)
+_log = logging.getLogger(__name__)
 _LARGE_BODY_BYTES = 1 << 20  # above this aiohttp wants a file, which it writes in pieces
 
 
@@ -97,11 +104,7 @@ class RESTConnection:
         and before anything is sent ConfigurationError, or NotConnectedError once the session is
         closed.
         """
-        if kwargs and (refused := _FIXED.intersection(kwargs)):
-            raise ConfigurationError(
-                f"{', '.join(sorted(refused))} cannot be passed to aiohttp here: "
-                "put it on the RESTRequest; redirects are never followed"
-            )
+        check_options(kwargs)
         if self._session.closed:
             raise NotConnectedError("the session was closed; get a new manager from the factory")
         flight = flight or Flight()
@@ -112,6 +115,8 @@ class RESTConnection:
             # aiohttp would label a POST or PATCH without a body as a file.
             kwargs = {"skip_auto_headers": ("Content-Type",), **kwargs}
         failure: BaseException
+        task = asyncio.current_task()
+        cancels_before = 0 if task is None else task.cancelling()
         try:
             response = await self._session.request(
                 request.method._value_,  # what .value finds by a detour
@@ -119,6 +124,7 @@ class RESTConnection:
                 data=io.BytesIO(body) if body and len(body) > _LARGE_BODY_BYTES else body,
                 headers=headers,
                 allow_redirects=False,
+                raise_for_status=False,
                 middlewares=(flight,),
                 timeout=_NO_TIMEOUT,
                 **kwargs,
@@ -129,6 +135,18 @@ class RESTConnection:
             raise
         except (OSError, aiohttp.ClientError, LostError, RedirectedError) as error:
             failure = error
+        except StaleConnectionError as error:
+            failure = error
+        except asyncio.CancelledError:
+            if task is None or task.cancelling() > cancels_before:
+                raise
+            # Nobody cancelled this task: aiohttp does so with its waiters when the session closes.
+            failure = NotConnectedError(
+                f"{request.method} {mask_url(request.url or '')}: the session was closed meanwhile",
+                outcome=Outcome.UNKNOWN if flight.written else Outcome.NOT_SENT,
+            )
+        if isinstance(failure, NotConnectedError):
+            raise failure
         # Raised out here so that no chained traceback shows aiohttp's URL and headers.
         raise rest_failure(failure, request, flight)
 
@@ -144,6 +162,21 @@ class RESTConnection:
         except TimeoutError as error:
             failure = error
         raise rest_failure(failure, request, flight)
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse what aiohttp does not know, and what would change or repeat a signed request."""
+    if not options:
+        return
+    for name in sorted(options.keys() - _OPTIONS):
+        near = difflib.get_close_matches(name, [*_ARGUMENTS, *_OPTIONS], n=1)
+        hint = f'did you mean "{near[0]}"? ' if near else ""
+        raise ConfigurationError(
+            f'no argument "{name}"; {hint}beside its own, a call takes '
+            f"{', '.join(sorted(_OPTIONS))} for aiohttp; nothing was sent"
+        )
+    if options.get("ssl") is False:
+        _log.warning("ssl=False: the TLS certificate is not verified; for tests only")
 
 
 async def read(response: aiohttp.ClientResponse, limit: int) -> bytes:

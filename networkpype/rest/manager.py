@@ -21,18 +21,24 @@ from networkpype.errors import (
 from networkpype.hooks import Hook, RequestFinished, emit
 from networkpype.redact import mask_url
 from networkpype.rest.build import build_request, check_base_url, check_timeout, join_url
-from networkpype.rest.connection import RESTConnection, request_secrets, rest_failure
+from networkpype.rest.connection import (
+    RESTConnection,
+    check_options,
+    request_secrets,
+    rest_failure,
+)
 from networkpype.rest.method import RESTMethod
 from networkpype.rest.request import RESTRequest
 from networkpype.rest.response import RESTResponse
 from networkpype.status import status_error
+from networkpype.throttler.context import InFlightContext
+from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.transport import Flight
 from networkpype.wire import Params
 
 if TYPE_CHECKING:
     from networkpype.auth.base import Auth
     from networkpype.rest.processor.base import RESTPostProcessor, RESTPreProcessor
-    from networkpype.throttler.throttler import AsyncThrottler
 
 __all__ = ["DEFAULT_TIMEOUT_S", "RESTManager"]
 
@@ -61,8 +67,9 @@ class RESTManager:
         hook: Hook | None = None,
     ) -> None:
         self._connection = connection
-        # A throttler of the user's own may know only what 1.1.5 knew.
-        self._capacity = getattr(throttler, "in_flight", throttler.execute_task)
+        self._throttler = throttler
+        # One of the user's own, or one that says anew what a task is, is entered as 1.1.5 did.
+        self._holds = getattr(type(throttler), "execute_task", None) is AsyncThrottler.execute_task
         self._pre_processors = list(rest_pre_processors or ())
         self._post_processors = list(rest_post_processors or ())
         self._auth = auth
@@ -102,6 +109,10 @@ class RESTManager:
         request = build_request(
             url, throttler_limit_id, params, data, method, is_auth_required, headers, endpoint_url
         )
+        if json_loads is not None and not callable(json_loads):
+            raise ConfigurationError(
+                f"json_loads is a {type(json_loads).__name__}; pass a callable"
+            )
         response = await self._execute(request, return_err, timeout, kwargs)
         if response.status < 400:
             return response.parse(json_loads)
@@ -144,7 +155,9 @@ class RESTManager:
 
         The caller's request is never changed.
         """
-        limit_s = self._refuse_early(request, timeout)
+        if not isinstance(request, RESTRequest):
+            raise ConfigurationError(f"request is a {type(request).__name__}; pass a RESTRequest")
+        limit_s = self._refuse_early(request, timeout, kwargs)
         response, _ = await self._attempt(request.__deepcopy__({}), limit_s, kwargs)
         return response
 
@@ -157,9 +170,14 @@ class RESTManager:
     ) -> RESTResponse:
         # One attempt. A retry policy belongs here: each further attempt copies the request anew,
         # waits for capacity again and is signed afresh.
-        limit_s = self._refuse_early(request, timeout)
-        async with self._capacity(request.throttler_limit_id or ""):
-            response, sent = await self._attempt(request, limit_s, kwargs)
+        limit_s = self._refuse_early(request, timeout, kwargs)
+        limit_id = request.throttler_limit_id or ""
+        if self._holds:
+            async with self._throttler.in_flight(limit_id, departed=False) as slot:
+                response, sent = await self._attempt(request, limit_s, kwargs, slot)
+        else:
+            async with self._throttler.execute_task(limit_id):
+                response, sent = await self._attempt(request, limit_s, kwargs)
         if response.status >= 400 and not return_err:
             raise await rest_status_error(response, sent)
         return response
@@ -169,6 +187,7 @@ class RESTManager:
         request: RESTRequest,
         limit_s: float,
         kwargs: dict[str, Any],
+        slot: InFlightContext | None = None,
     ) -> tuple[RESTResponse, RESTRequest]:
         """Send a request that is ours to change; return the response and what was sent."""
         flight = Flight()
@@ -179,40 +198,59 @@ class RESTManager:
         try:
             with scope:
                 request = await self._prepare(request)
+                if slot is not None:
+                    await slot.depart()
                 response = await self._connection.call(request, flight=flight, **kwargs)
+                if slot is not None:
+                    slot.land()  # what processes the answer may need the same limit
+                return await self._post_process(response), request
         except BaseException as error:
             failure = error
             # Only our own deadline is translated; what a processor or auth raises is theirs.
             expired = isinstance(error, TimeoutError) and scope.expired
             if not expired or isinstance(error, NetworkpypeError):
+                # The request was answered: what comes later cannot make it unsent.
+                if response is not None and isinstance(error, NetworkpypeError):
+                    error.outcome = after_the_answer(error.outcome)
                 raise
-            failure = timed_out(request, limit_s, flight)  # for the event
+            failure = timed_out(request, limit_s, flight)
         finally:
             if self._hook is not None or _log.isEnabledFor(logging.DEBUG):
                 self._announce(request, response, failure, flight, started)
-        if response is None:
-            raise timed_out(request, limit_s, flight)
-        for post_processor in self._post_processors:
-            response = await post_processor.post_process(response)
-        return response, request
+        raise failure  # out here, so that no context keeps what aiohttp raised
 
     async def _prepare(self, request: RESTRequest) -> RESTRequest:
-        for pre_processor in self._pre_processors:
-            request = returned(
-                await pre_processor.pre_process(request), pre_processor, "pre_process"
-            )
+        private = request.is_auth_required
+        for processor in self._pre_processors:
+            request = returned(await processor.pre_process(request), processor, "pre_process")
         if request.url is None:
             request.url = join_url(self._base_url, request.endpoint_url)
-        if request.is_auth_required:
+        # Whatever the processors built anew, a private request never goes out unsigned.
+        if private or request.is_auth_required:
+            request.is_auth_required = True
             auth = self._auth_for(request)
             request = returned(await auth.rest_authenticate(request), auth, "rest_authenticate")
         return request
 
-    def _refuse_early(self, request: RESTRequest, timeout: float | None) -> float:
+    async def _post_process(self, response: RESTResponse) -> RESTResponse:
+        for processor in self._post_processors:
+            response = await processor.post_process(response)
+            if response is None:
+                raise ConfigurationError(
+                    f"{type(processor).__name__}.post_process returned None; "
+                    "it must return the response to hand on",
+                    outcome=Outcome.UNKNOWN,
+                )
+        return response
+
+    def _refuse_early(
+        self, request: RESTRequest, timeout: float | None, kwargs: dict[str, Any]
+    ) -> float:
         """Raise what can be known to be wrong before capacity is waited and paid for.
 
         Return the deadline in seconds.
         """
+        check_options(kwargs)
         if request.is_auth_required:
             self._auth_for(request)
         if request.url is not None:
@@ -224,7 +262,9 @@ class RESTManager:
     def _auth_for(self, request: RESTRequest) -> Auth:
         if self._auth is None:
             raise MissingCredentialsError(
-                f"{request!r} is private and no auth is configured, so nothing was sent; "
+                # By its own name: a dataclass below it may print every field.
+                f"{RESTRequest.__repr__(request)} is private and no auth is configured, "
+                "so nothing was sent; "
                 "pass auth= to ConnectionManagersFactory"
             )
         return self._auth
@@ -253,7 +293,13 @@ class RESTManager:
         emit(self._hook, event)
 
     def __repr__(self) -> str:
-        return f"RESTManager(base_url={self._base_url!r}, auth={self._auth!r})"
+        auth = None if self._auth is None else type(self._auth).__name__
+        return f"RESTManager(base_url={self._base_url!r}, auth={auth})"
+
+
+def after_the_answer(outcome: Outcome) -> Outcome:
+    """Say what an error means that came up after the exchange had answered."""
+    return Outcome.UNKNOWN if outcome is Outcome.NOT_SENT else outcome
 
 
 def returned(request: Any, by: object, method: str) -> RESTRequest:

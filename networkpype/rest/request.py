@@ -68,8 +68,12 @@ class RESTRequest:
 
     @property
     def host(self) -> str:
-        """Return the Host header: lower case, with the port unless it is the scheme's own."""
-        return self.wire_url.host
+        """Return the Host header: the one in `headers`, else the URL's.
+
+        The URL's is in lower case, with the port unless it is the scheme's own.
+        """
+        own = header_value(self.headers, "host")
+        return self.wire_url.host if own is None else own
 
     @property
     def path(self) -> str:
@@ -113,10 +117,7 @@ class RESTRequest:
     @property
     def content_type(self) -> str:
         """Return the Content-Type of the headers, in lower case; empty where none is set."""
-        for name, value in (self.headers or {}).items():
-            if str(name).lower() == "content-type":
-                return str(value).lower()
-        return ""
+        return (header_value(self.headers, "content-type") or "").lower()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return copy_object(self)
@@ -145,6 +146,14 @@ class RESTRequest:
         if self.throttler_limit_id is not None:
             shown += f", throttler_limit_id={self.throttler_limit_id!r}"
         return escape(f"{type(self).__name__}({self.method} {shown})")
+
+
+def header_value(headers: Mapping[str, str] | None, lower_name: str) -> str | None:
+    """Return the value of a header, whatever the case of its name; None where it is not there."""
+    for name, value in (headers or {}).items():
+        if str(name).lower() == lower_name:
+            return str(value)
+    return None
 
 
 def _names(params: Params) -> list[str]:

@@ -205,7 +205,11 @@ class _Client:
     @property
     def unsent(self) -> int:
         """How many bytes wait for the client to read."""
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+        if self._transport is not None:
+            # A TLS transport that was closed twice has lost the protocol that it would ask.
+            with suppress(AttributeError):
+                return self._transport.get_write_buffer_size()
+        return 0
 
     def post(self, frame: str | bytes) -> None:
         """Send without waiting; posts keep their order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from networkpype.throttler.store.base import Account
@@ -14,20 +14,49 @@ __all__ = ["AsyncRequestContext", "InFlightContext"]
 
 
 class InFlightContext:
-    """Wait for capacity on entry, and hold it until the body ended. For one call.
+    """Wait for capacity on entry, and hold it until the call is over. For one call.
 
-    Made by `AsyncThrottler.in_flight`.
+    Made by `AsyncThrottler.in_flight`. `depart` says that the call is about to be sent, `land` that
+    its answer is there; leaving the block lands it in any case.
     """
 
-    __slots__ = ("_account", "_limit_id", "_throttler")
+    __slots__ = ("_account", "_departed", "_granted_at", "_held", "_limit_id", "_throttler")
 
-    def __init__(self, throttler: AsyncThrottler, limit_id: str) -> None:
+    def __init__(self, throttler: AsyncThrottler, limit_id: str, departed: bool) -> None:
         self._throttler = throttler
         self._limit_id = limit_id
+        self._departed = departed
         self._account: Account | None = None
+        self._granted_at = 0.0
+        self._held = False
 
-    async def __aenter__(self) -> None:
-        self._account = await self._throttler.hold(self._limit_id)
+    async def __aenter__(self) -> Self:
+        if self._departed:
+            self._account, self._held = await self._throttler.hold(self._limit_id), True
+        else:
+            self._account, self._granted_at = await self._throttler.charge(self._limit_id)
+        return self
+
+    async def depart(self) -> None:
+        """Hold from now on; wait for capacity anew where preparing took longer than the interval.
+
+        Until then the charge expires by itself: what prepares a call (a token, the server's time)
+        may need the same limit, and would wait for ever for capacity that waits for it.
+        """
+        account = self._account
+        if self._held or account is None:
+            return
+        self._account = None  # what `lift` refuses is taken back, and waiting may be cancelled
+        if not self._throttler.lift(account, self._granted_at):
+            account = await self._throttler.hold(self._limit_id)
+        self._account, self._held = account, True
+
+    def land(self) -> None:
+        """Let the interval begin to run; safe to repeat."""
+        # The account that was charged, though the limits may have been changed meanwhile.
+        account, self._account = self._account, None
+        if account is not None and self._held:
+            self._throttler.settle(account)
 
     async def __aexit__(
         self,
@@ -35,10 +64,7 @@ class InFlightContext:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # The account that was charged, though the limits may have been changed meanwhile.
-        account, self._account = self._account, None
-        if account is not None:
-            self._throttler.settle(account)
+        self.land()
 
     def __repr__(self) -> str:
         return f'InFlightContext("{self._limit_id}")'

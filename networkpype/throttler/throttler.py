@@ -123,18 +123,19 @@ class AsyncThrottler:
         except (KeyError, TypeError):
             raise self._configuration.refusal(limit_id) from None
 
-    def in_flight(self, limit_id: str) -> InFlightContext:
+    def in_flight(self, limit_id: str, *, departed: bool = True) -> InFlightContext:
         """Return a context that holds its capacity until the body, the whole call, is over.
 
         A call arrives at the exchange some time between its departure and its answer. Counted from
         the departure, a slow call and the quick ones of the next interval may arrive within one
         interval of the exchange's; counted until the answer, they cannot, however the network
-        jitters. The price is the time of one round trip an interval. Managers send this way.
+        jitters. The price is the time of one round trip an interval. Managers send this way;
+        with `departed=False` the call is prepared first, and holds from its `depart` on.
 
         Raises as `execute_task` does.
         """
         self.execute_task(limit_id)  # refuses what it refuses
-        return InFlightContext(self, limit_id)
+        return InFlightContext(self, limit_id, departed)
 
     async def hold(self, limit_id: str) -> Account:
         """Wait for capacity and hold it; what `in_flight` does on entry. `settle` what it returns.
@@ -143,8 +144,23 @@ class AsyncThrottler:
         """
         lane = self._lane(limit_id)
         if self._lines.by_limit or lane.account.try_charge(self._now(), None, True) is not None:
-            return await self._wait(limit_id, hold=True)
+            return (await self._wait(limit_id, hold=True))[0]
         return lane.account
+
+    async def charge(self, limit_id: str) -> tuple[Account, float]:
+        """Do as `acquire` does; return the account and when it was charged."""
+        lane = self._lane(limit_id)
+        now = self._now()
+        if self._lines.by_limit or lane.account.try_charge(now) is not None:
+            return await self._wait(limit_id)
+        return lane.account, now
+
+    def lift(self, account: Account, granted_at: float) -> bool:
+        """Hold what `charge` returned; False where it expired, and nothing is charged then."""
+        held = account.lift(granted_at, self._now())
+        if not held and self._lines.by_limit:
+            self._admit()
+        return held
 
     def settle(self, account: Account) -> None:
         """Let what `hold` returned begin to expire, and serve who waited for it."""
@@ -246,13 +262,13 @@ class AsyncThrottler:
         self._lines.remove(_is_orphan)
         self._admit()
 
-    async def _wait(self, limit_id: str, *, hold: bool = False) -> Account:
+    async def _wait(self, limit_id: str, *, hold: bool = False) -> tuple[Account, float]:
         asked_at = self._now()
         ticket: asyncio.Future[tuple[Account, float]] = get_running_loop().create_future()
         if self._lines.join(limit_id, ticket, hold):
             self._admit()
         if ticket.done():  # others wait, for what this call does not need
-            return ticket.result()[0]
+            return ticket.result()
         try:
             account, granted_at = await ticket
         except (asyncio.CancelledError, GeneratorExit):
@@ -260,7 +276,7 @@ class AsyncThrottler:
             raise
         if self._hook is not None:
             emit(self._hook, ThrottleWaited(limit_id, granted_at - asked_at))
-        return account
+        return account, granted_at
 
     def _withdraw(
         self, limit_id: str, ticket: asyncio.Future[tuple[Account, float]], hold: bool

@@ -45,6 +45,11 @@ class Window:
         """Count `weight` units until they are settled or released."""
         self.used += weight
 
+    def lift(self, weight: int, at: float) -> None:
+        """Hold a charge of `weight` that was made at `at` and has not expired."""
+        self.refund(weight, at)
+        self.used += weight
+
     def settle(self, weight: int, now: float) -> None:
         """Let `weight` held units begin to expire."""
         self.times.append(now)

@@ -67,7 +67,9 @@ def check_seconds(name: str, seconds: object) -> float:
 def server_time_ms(value: object, unit: TimeUnit, local_s: float) -> tuple[float, float]:
     """Return a server's time in milliseconds since the Unix epoch, and the tick it is told in.
 
-    A whole number ticks in its unit, a fraction is taken as exact. `local_s` is about now.
+    A whole number ticks in its unit, a fraction is taken as exact. Whole seconds are taken to be
+    cut off: on average the server was half a second further. (Finer ticks stay as they were told;
+    half a millisecond is lost in any round trip.) `local_s` is about now.
 
     Raises ConfigurationError for what is no number or looks like another unit, and DecodeError for
     a number that is no time.
@@ -90,7 +92,8 @@ def server_time_ms(value: object, unit: TimeUnit, local_s: float) -> tuple[float
             f"the time provider returned {number:.0f}, which is no time near now in {unit} but one "
             f'in {seems}; pass unit="{seems}" to TimeSynchronizer, or convert it in the provider'
         )
-    return number / _MS[unit], 1 / _MS[unit] if number.is_integer() else 0.0
+    tick_ms = 1 / _MS[unit] if number.is_integer() else 0.0
+    return number / _MS[unit] + (tick_ms / 2 if unit == "s" else 0.0), tick_ms
 
 
 def _likely_unit(number: float, unit: TimeUnit, local_s: float) -> TimeUnit:

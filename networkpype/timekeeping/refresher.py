@@ -63,8 +63,15 @@ class ClockRefresher:
         self._jitter = jitter
         self._task = asyncio.get_running_loop().create_task(self._run())
 
+    @property
+    def running(self) -> bool:
+        """Tell whether it still refreshes: its loop may have been closed under it."""
+        return not self._task.done() and not self._task.get_loop().is_closed()
+
     async def stop(self) -> None:
         """Cancel the task and wait for its end; `sync` bounds how long its own takes."""
+        if not self.running:
+            return
         self._task.cancel()
         if self._task is not asyncio.current_task():
             await asyncio.wait([self._task])

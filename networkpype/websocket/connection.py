@@ -24,6 +24,7 @@ from networkpype.errors import (
 )
 from networkpype.hooks import Hook, WebSocketClosed, WebSocketOpened, emit
 from networkpype.redact import mask_url
+from networkpype.transport import guard_dials
 from networkpype.websocket.decoding import Compression, MessageDecoder
 from networkpype.websocket.dialing import check_handshake, check_seconds, check_size, dial
 from networkpype.websocket.heartbeat import Verdict
@@ -62,6 +63,7 @@ class WebSocketConnection:
         for name, function in (("hook", hook), ("json_loads", json_loads)):
             if function is not None and not callable(function):
                 raise ConfigurationError(f"{name} is a {type(function).__name__}; pass a callable")
+        guard_dials(aiohttp_client_session)
         self._session = aiohttp_client_session
         # Without a frame between the caller and the clock: it is asked for every message.
         self._unix_time = time.time if clock is None else clock.time
@@ -75,7 +77,10 @@ class WebSocketConnection:
 
     @property
     def connected(self) -> bool:
-        """Tell whether the socket is open: False as soon as the loss is known, read or not."""
+        """Tell whether the socket is open: False as soon as the loss is known, read or not.
+
+        A close frame that nobody has read yet is not known.
+        """
         return self._line is not None and self._line.is_open
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import aiohttp
@@ -19,9 +19,15 @@ from networkpype.errors import (
     Outcome,
     RedirectRefusedError,
 )
-from networkpype.redact import escape, mask_url
+from networkpype.redact import escape, mask_url, scrub, secret_values
 from networkpype.status import status_error
-from networkpype.transport import LostError, RedirectedError, describe, transport_error
+from networkpype.transport import (
+    LostError,
+    RedirectedError,
+    describe,
+    dialing,
+    transport_error,
+)
 from networkpype.wire import check_headers, split_url
 
 __all__ = ["check_handshake", "check_seconds", "check_size", "dial"]
@@ -54,6 +60,9 @@ async def dial(
         encoded=True,
     )
     failure: NetworkpypeError
+    task = asyncio.current_task()
+    cancels_before = 0 if task is None else task.cancelling()
+    guarded = dialing.set(True)
     try:
         async with asyncio.timeout(limit_s):
             ws: aiohttp.ClientWebSocketResponse[bool] = await session.ws_connect(
@@ -71,7 +80,14 @@ async def dial(
     except NetworkpypeError:
         raise
     except (OSError, aiohttp.ClientError, LostError, RedirectedError) as error:
-        failure = _dial_error(error, mask_url(ws_url), limit_s)
+        headers = {**(options.get("proxy_headers") or {}), **(options.get("headers") or {})}
+        secrets = secret_values((), headers, parts.path, parts.query)
+        failure = _dial_error(error, mask_url(ws_url), limit_s, secrets)
+    except asyncio.CancelledError:
+        if task is None or task.cancelling() > cancels_before:
+            raise
+        # Nobody cancelled this task: aiohttp does so with its waiters when the session closes.
+        failure = NotConnectedError("the client session was closed while dialing")
     except RuntimeError:
         if not session.closed:
             raise
@@ -83,6 +99,8 @@ async def dial(
             f"aiohttp refused an option of connect() ({describe(error)}); "
             f"look at {', '.join(sorted(_PASSED_ON))}"
         )
+    finally:
+        dialing.reset(guarded)
     # Raised out here so that no chained traceback shows aiohttp's URL and headers.
     raise failure
 
@@ -146,7 +164,9 @@ def _tokens(subprotocols: Iterable[str]) -> tuple[str, ...]:
     return tokens
 
 
-def _dial_error(error: BaseException, url: str, limit_s: float) -> NetworkpypeError:
+def _dial_error(
+    error: BaseException, url: str, limit_s: float, secrets: Collection[str]
+) -> NetworkpypeError:
     what = f"WebSocket {url}"
     if isinstance(error, RedirectedError):
         return RedirectRefusedError(
@@ -165,10 +185,11 @@ def _dial_error(error: BaseException, url: str, limit_s: float) -> NetworkpypeEr
                 url=url,
                 body="the upgrade was refused",
                 private=True,
+                secrets=secrets,
             )
             refused.body = ""  # aiohttp does not read it
             return refused
-        problem = escape(error.message, limit=200)
+        problem = escape(scrub(error.message, secrets), limit=200)
         return ConnectFailedError(f"{what}: HTTP {error.status}, handshake failed ({problem})")
     failure = transport_error(error, what, written=False)
     if isinstance(error, TimeoutError):

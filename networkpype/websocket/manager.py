@@ -7,13 +7,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from networkpype.errors import ConfigurationError, MissingCredentialsError, NotConnectedError
+from networkpype.throttler.context import InFlightContext
+from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.websocket.connection import WebSocketConnection
 from networkpype.websocket.request import WebSocketRequest, check_request
 from networkpype.websocket.response import WebSocketResponse
 
 if TYPE_CHECKING:
     from networkpype.auth.base import Auth
-    from networkpype.throttler.throttler import AsyncThrottler
     from networkpype.websocket.processor.base import WebSocketPostProcessor, WebSocketPreProcessor
 
 __all__ = ["WebSocketManager"]
@@ -39,6 +40,8 @@ class WebSocketManager:
         self._post_processors = list(ws_post_processors or ())
         self._auth = auth
         self._throttler = throttler
+        # One of the user's own, or one that says anew what a task is, is entered as 1.1.5 did.
+        self._holds = getattr(type(throttler), "execute_task", None) is AsyncThrottler.execute_task
         _check_has([connection], "receive", "connection")
         _check_has(self._pre_processors, "pre_process", "ws_pre_processors")
         _check_has(self._post_processors, "post_process", "ws_post_processors")
@@ -84,22 +87,33 @@ class WebSocketManager:
             raise NotConnectedError("not connected, so nothing was sent; await connect(...) first")
         if self._throttler is None:
             raise ConfigurationError(
-                f"{request!r} names a rate limit and this manager has no throttler; "
-                "pass throttler=, or get the manager from a ConnectionManagersFactory"
+                f"{WebSocketRequest.__repr__(request)} names a rate limit and this manager has no "
+                "throttler; pass throttler=, or get the manager from a ConnectionManagersFactory"
             )
-        async with self._throttler.execute_task(limit_id):
-            await self._process_and_send(request, auth)
+        if not self._holds:
+            async with self._throttler.execute_task(limit_id):
+                await self._process_and_send(request, auth)
+            return
+        async with self._throttler.in_flight(limit_id, departed=False) as slot:
+            await self._process_and_send(request, auth, slot)
 
-    async def _process_and_send(self, request: WebSocketRequest, auth: Auth | None) -> None:
+    async def _process_and_send(
+        self, request: WebSocketRequest, auth: Auth | None, slot: InFlightContext | None = None
+    ) -> None:
+        private = request.is_auth_required
         request = request.__deepcopy__({})
         for pre_processor in self._pre_processors:
             request = await pre_processor.pre_process(request)
             _check_returned(request, WebSocketRequest, pre_processor, "pre_process")
-        if request.is_auth_required:
+        # Whatever the processors built anew, a private message never goes out unsigned.
+        if private or request.is_auth_required:
+            request.is_auth_required = True
             if auth is None:
                 raise _no_auth(request)
             request = await auth.ws_authenticate(request)
             _check_returned(request, WebSocketRequest, auth, "ws_authenticate")
+        if slot is not None:
+            await slot.depart()
         await self._connection.send(request)
 
     async def ping(self, payload: bytes = b"") -> None:
@@ -149,8 +163,8 @@ class WebSocketManager:
 
 def _no_auth(request: WebSocketRequest) -> MissingCredentialsError:
     return MissingCredentialsError(
-        f"{request!r} is private and no auth is configured, so nothing was sent; "
-        "pass auth= to ConnectionManagersFactory"
+        f"{WebSocketRequest.__repr__(request)} is private and no auth is configured, "
+        "so nothing was sent; pass auth= to ConnectionManagersFactory"
     )
 
 

@@ -96,12 +96,13 @@ CALLS: list[tuple[dict[str, Any], str]] = [
     ({"timeout": True}, "timeout is True"),
     ({"timeout": "5"}, "timeout is '5'"),
     ({"timeout": aiohttp.ClientTimeout(5)}, "pass seconds above zero"),
-    ({"allow_redirects": True}, "allow_redirects cannot be passed to aiohttp here"),
-    ({"max_redirects": 3}, "redirects are never followed"),
-    ({"middlewares": ()}, "middlewares cannot be passed"),
-    ({"json": {}}, "json cannot be passed to aiohttp here: put it on the RESTRequest"),
-    ({"compress": True}, "compress cannot be passed"),
-    ({"chunked": True}, "chunked cannot be passed"),
+    ({"allow_redirects": True}, "no argument \"allow_redirects\""),
+    ({"max_redirects": 3}, "no argument \"max_redirects\""),
+    ({"middlewares": ()}, "no argument \"middlewares\""),
+    ({"json": {}}, "no argument \"json\""),
+    ({"compress": True}, "no argument \"compress\""),
+    ({"chunked": True}, "no argument \"chunked\""),
+    ({"parms": {}}, "did you mean \"params\""),
 ]
 
 

@@ -58,7 +58,7 @@ async def test_the_text_of_the_error_tells_method_url_status_and_body(
         (403, Outcome.REJECTED),
         (404, Outcome.REJECTED),
         (408, Outcome.UNKNOWN),
-        (409, Outcome.REJECTED),
+        (409, Outcome.UNKNOWN),
         (418, Outcome.REJECTED),
         (422, Outcome.REJECTED),
         (429, Outcome.REJECTED),

@@ -47,6 +47,9 @@ class WatchedAccount:
         self.store.asked += 1
         return self.account.try_charge(now, ahead, hold)
 
+    def lift(self, at: float, now: float) -> bool:
+        return self.account.lift(at, now)
+
     def settle(self, now: float) -> None:
         self.account.settle(now)
 

@@ -234,7 +234,8 @@ async def test_the_declared_unit_is_read(unit: TimeUnit, number: type, clock: Fa
     units_a_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
     answer = number((int(clock.time()) + 3) * units_a_second)
     await synchronizer.update_server_time_offset_with_time_provider(returned(answer))
-    assert synchronizer.time() == pytest.approx(clock.time() + 3, abs=1e-6)
+    cut_off_s = 0.5 if unit == "s" else 0.0  # what whole seconds do not tell, on average
+    assert synchronizer.time() == pytest.approx(clock.time() + 3 + cut_off_s, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -261,6 +262,58 @@ async def test_whole_seconds_are_known_to_be_coarse(clock: FakeClock) -> None:
     synchronizer = TimeSynchronizer(clock=clock, unit="s")
     await synchronizer.update_server_time_offset_with_time_provider(returned(1_700_000_000))
     assert synchronizer.uncertainty_ms == 1000
+
+
+async def test_seconds_cut_off_by_the_server_bias_no_offset(clock: FakeClock) -> None:
+    synchronizer = TimeSynchronizer(clock=clock, unit="s", stale_after_s=math.inf)
+    for _ in range(16):
+        answer = int(clock.time() + 10)
+        await synchronizer.update_server_time_offset_with_time_provider(returned(answer))
+        clock.advance(7.0625)
+    assert synchronizer.time_offset_ms == pytest.approx(10_000, abs=100)
+
+
+async def test_a_fraction_of_a_second_is_taken_as_told(clock: FakeClock) -> None:
+    synchronizer = TimeSynchronizer(clock=clock, unit="s")
+    answer = clock.time() + 10.25
+    await synchronizer.update_server_time_offset_with_time_provider(returned(answer))
+    assert synchronizer.time_offset_ms == pytest.approx(10_250, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 100_000, "://" * 33_000, "https://x.test/?" * 6_000, "a " * 50_000, "u:p@" * 25_000],
+)
+async def test_of_a_page_quoted_in_an_error_only_the_beginning_is_looked_at(
+    synchronizer: TimeSynchronizer, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[int] = []
+
+    class Pattern:
+        def sub(self, replace: Callable[[re.Match[str]], str], text: str) -> str:
+            looked_at.append(len(text))
+            return re.sub(r"\S+", replace, text)
+
+    monkeypatch.setattr("networkpype.time_synchronizer._WORD", Pattern())
+
+    async def fail() -> float:
+        raise OSError(text)
+
+    with pytest.raises(OSError):
+        await synchronizer.update_server_time_offset_with_time_provider(fail())
+    assert len(looked_at) == 1
+    assert looked_at[0] <= 1010
+    assert str(synchronizer.last_error).startswith("OSError: ")
+    assert len(str(synchronizer.last_error)) < 300
+
+
+async def test_a_secret_that_is_cut_in_two_is_not_shown(synchronizer: TimeSynchronizer) -> None:
+    async def fail() -> float:
+        raise OSError(f"GET https://user:{'c0ffee' * 1000}@x.test/time failed")
+
+    with pytest.raises(OSError):
+        await synchronizer.update_server_time_offset_with_time_provider(fail())
+    assert synchronizer.last_error == "OSError: GET ***..."
 
 
 @pytest.mark.parametrize("answer", ["1700000000000", None, True, {"time": 1}, b"1"])

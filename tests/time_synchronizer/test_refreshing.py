@@ -291,3 +291,48 @@ async def test_a_broken_hook_breaks_nothing(caplog: pytest.LogCaptureFixture) ->
             await asyncio.sleep(1)
     assert exchange.error_ms < 1
     assert "dashboard" in caplog.text
+
+
+def test_a_second_loop_may_refresh_again() -> None:
+    synchronizer = TimeSynchronizer()
+
+    async def ask() -> float:
+        return synchronizer.time() * 1e3 + 500
+
+    async def connector() -> None:
+        synchronizer.start(ask)
+        await synchronizer.sync(ask)
+
+    asyncio.run(connector())
+    asyncio.run(connector())
+    asyncio.run(synchronizer.stop())
+    assert synchronizer.initialized
+
+
+def test_a_loop_closed_under_its_tasks_stops_nobody_from_measuring_in_the_next() -> None:
+    synchronizer = TimeSynchronizer()
+    complaints: list[object] = []
+
+    async def never() -> float:
+        await asyncio.get_running_loop().create_future()
+        return 0.0
+
+    async def ask() -> float:
+        return synchronizer.time() * 1e3 + 500
+
+    async def leave_behind() -> set[asyncio.Task[object]]:
+        synchronizer.start(never)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    async def again() -> None:
+        synchronizer.start(ask)
+        await synchronizer.sync(ask)
+        await synchronizer.stop()
+
+    loop = asyncio.new_event_loop()
+    left = loop.run_until_complete(leave_behind())
+    loop.close()
+    asyncio.run(again())
+    assert synchronizer.initialized

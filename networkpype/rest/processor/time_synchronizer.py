@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from networkpype.errors import ConfigurationError
 from networkpype.rest.processor.base import RESTPreProcessor
-from networkpype.timekeeping.provider import TimeProvider, check_provider, check_samples
+from networkpype.timekeeping.provider import (
+    TimeProvider,
+    check_provider,
+    check_samples,
+    check_seconds,
+)
 
 if TYPE_CHECKING:
     from networkpype.rest.request import RESTRequest
@@ -21,7 +25,9 @@ class TimeSynchronizerRESTPreProcessor(RESTPreProcessor):
 
     `time_provider` returns an awaitable of the server's time in the synchronizer's unit. It may ask
     through the very manager that this processor belongs to: its own request passes through, and
-    others wait for the one measurement of `samples` samples.
+    private ones wait for the one measurement of `samples` samples, at most the synchronizer's
+    `timeout_s`. Public requests, and private ones after a failure, wait until it is `patience_s`
+    old. It goes on in the background when the requests that wait for it are cancelled.
 
     A failing source breaks no request: it is logged, announced by `ClockSyncFailed`, and asked
     again after 1 s, 2 s, 4 s, ... up to 60 s, while the last good offset or else the local clock
@@ -30,9 +36,14 @@ class TimeSynchronizerRESTPreProcessor(RESTPreProcessor):
     """
 
     def __init__(
-        self, synchronizer: TimeSynchronizer, time_provider: TimeProvider, *, samples: int = 3
+        self,
+        synchronizer: TimeSynchronizer,
+        time_provider: TimeProvider,
+        *,
+        samples: int = 3,
+        patience_s: float = 0.5,
     ) -> None:
-        for method in ("sync", "time"):
+        for method in ("sync_in_background", "time"):
             if not callable(getattr(synchronizer, method, None)):
                 raise ConfigurationError(
                     f"synchronizer is {synchronizer!r}; pass a TimeSynchronizer"
@@ -42,13 +53,17 @@ class TimeSynchronizerRESTPreProcessor(RESTPreProcessor):
         self._synchronizer = synchronizer
         self._time_provider = time_provider
         self._samples = samples
+        self._patience_s = check_seconds("patience_s", patience_s)
 
     async def pre_process(self, request: RESTRequest) -> RESTRequest:
         """Return the request as it is, with the server's time known where it can be."""
         synchronizer = self._synchronizer
         if synchronizer.needs_sync:
-            with suppress(Exception):  # logged and announced by the synchronizer
-                await synchronizer.sync(self._time_provider, self._samples)
+            # What signs nothing can do without the time, and a source that just failed may hang.
+            waits = request.is_auth_required and synchronizer.last_error is None
+            await synchronizer.sync_in_background(
+                self._time_provider, self._samples, patience_s=None if waits else self._patience_s
+            )
         if synchronizer.misconfigured and request.is_auth_required:
             self._refuse()
         return request

@@ -37,6 +37,10 @@ class Account(Protocol):
         """
         ...
 
+    def lift(self, at: float, now: float) -> bool:
+        """Hold an admission granted at `at`; where any of it expired, take it back: False."""
+        ...
+
     def settle(self, now: float) -> None:
         """Let one held admission begin to expire: its call is over."""
         ...

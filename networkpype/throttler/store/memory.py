@@ -67,6 +67,14 @@ class _Account:
                 window.charge(weight, now)
         return None
 
+    def lift(self, at: float, now: float) -> bool:
+        if any(now - at >= window.time_interval for window, _ in self._charges):
+            self.refund(at)
+            return False
+        for window, weight in self._charges:
+            window.lift(weight, at)
+        return True
+
     def settle(self, now: float) -> None:
         for window, weight in self._charges:
             window.settle(weight, now)

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from networkpype.auth.base import Auth
-from networkpype.errors import ConfigurationError
+from networkpype.errors import ConfigurationError, RequestTimeoutError
 from networkpype.factory import ConnectionManagersFactory
 from networkpype.hooks import ClockSyncFailed, Event
 from networkpype.rest.method import RESTMethod
@@ -19,11 +19,13 @@ from networkpype.rest.processor.base import RESTPreProcessor
 from networkpype.rest.processor.time_synchronizer import TimeSynchronizerRESTPreProcessor
 from networkpype.rest.request import RESTRequest
 from networkpype.testing.clock import FakeClock
+from networkpype.testing.virtual_time import virtual_time
 from networkpype.throttler.rate_limit import RateLimit
 from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.time_synchronizer import TimeSynchronizer
 from networkpype.websocket.request import WebSocketRequest
 
+PATIENCE_S = 0.05  # of requests over real sockets
 PUBLIC = RESTRequest(RESTMethod.GET, url="https://x.test/ticker")
 PRIVATE = RESTRequest(RESTMethod.GET, url="https://x.test/orders", is_auth_required=True)
 
@@ -214,6 +216,7 @@ async def test_a_cancelled_request_leaves_the_measurement_to_the_others(
         ({"synchronizer": None}, "TimeSynchronizer"),
         ({"time_provider": 1_700_000_000_000}, "time_provider"),
         ({"samples": 0}, "samples"),
+        ({"patience_s": 0}, "patience_s"),
     ],
 )
 def test_a_wrong_argument_is_refused(arguments: dict[str, object], named: str) -> None:
@@ -223,6 +226,135 @@ def test_a_wrong_argument_is_refused(arguments: dict[str, object], named: str) -
     given = {"synchronizer": TimeSynchronizer(), "time_provider": ask, **arguments}
     with pytest.raises(ConfigurationError, match=named):
         TimeSynchronizerRESTPreProcessor(**given)  # type: ignore[arg-type]
+
+
+class LoopClock:
+    """The machine's clocks, as fast as the loop's."""
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def time(self) -> float:
+        return 1_700_000_000 + self.monotonic()
+
+
+class Stalled:
+    """A source that never answers, and the processor that asks it."""
+
+    def __init__(self) -> None:
+        self.asked_at: list[float] = []
+        self.synchronizer = TimeSynchronizer(clock=LoopClock())
+        self.processor = TimeSynchronizerRESTPreProcessor(self.synchronizer, self.ask)
+        self.start = self.now
+
+    @property
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def ask(self) -> float:
+        self.asked_at.append(self.now - self.start)
+        await asyncio.get_running_loop().create_future()
+        return 0.0
+
+    async def call(self, request: RESTRequest, timeout: float) -> float:
+        """Return how long the request had to wait, or raise TimeoutError."""
+        begun = self.now
+        async with asyncio.timeout(timeout):
+            await self.processor.pre_process(request)
+        return self.now - begun
+
+
+@virtual_time
+async def test_a_stalled_source_holds_up_public_requests_half_a_second_in_all() -> None:
+    stalled = Stalled()
+    assert [await stalled.call(PUBLIC, 2) for _ in range(4)] == [pytest.approx(0.5), 0, 0, 0]
+    assert stalled.asked_at == [0]
+    await stalled.synchronizer.stop()
+
+
+@virtual_time
+async def test_requests_that_give_up_leave_the_measurement_to_fail_and_be_counted() -> None:
+    stalled = Stalled()
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            await stalled.call(PRIVATE, 2)
+    assert await stalled.call(PRIVATE, 2) == pytest.approx(1)  # 5 s after the question
+    assert "did not answer within 5 s" in str(stalled.synchronizer.last_error)
+    assert [await stalled.call(PRIVATE, 2) for _ in range(3)] == [0, 0, 0]
+    assert stalled.asked_at == [0]
+    await asyncio.sleep(1.01)
+    assert await stalled.call(PRIVATE, 2) == pytest.approx(0.5)
+    await asyncio.sleep(6.4)  # gave up after 5 s, and 2 s are not over
+    await stalled.call(PRIVATE, 2)
+    assert len(stalled.asked_at) == 2
+    await asyncio.sleep(0.2)
+    await stalled.call(PRIVATE, 2)
+    assert len(stalled.asked_at) == 3
+    await stalled.synchronizer.stop()
+
+
+@virtual_time
+async def test_even_impatient_requests_are_held_up_by_few_measurements_in_an_hour() -> None:
+    stalled = Stalled()
+    failed = 0
+    while stalled.now - stalled.start < 3600:
+        try:
+            await stalled.call(PRIVATE, 0.1)
+        except TimeoutError:
+            failed += 1
+        await asyncio.sleep(0.9)
+    assert len(stalled.asked_at) < 70
+    assert failed < 80
+    await stalled.synchronizer.stop()
+
+
+@virtual_time
+async def test_a_private_request_falls_back_to_the_local_clock_when_its_timeout_allows() -> None:
+    stalled = Stalled()
+    assert await stalled.call(PRIVATE, 30) == pytest.approx(5)
+    assert not stalled.synchronizer.initialized
+
+
+@virtual_time
+async def test_a_measurement_that_nobody_waits_for_ends_by_itself() -> None:
+    stalled = Stalled()
+    await stalled.call(PUBLIC, 2)
+    assert len(asyncio.all_tasks()) == 2
+    await asyncio.sleep(5)
+    assert len(asyncio.all_tasks()) == 1
+
+
+@virtual_time
+async def test_stop_ends_a_measurement_that_nobody_waits_for() -> None:
+    stalled = Stalled()
+    await stalled.call(PUBLIC, 2)
+    await stalled.synchronizer.stop()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert stalled.synchronizer.last_error is None
+
+
+@virtual_time
+async def test_stop_leaves_the_measurement_to_a_caller_of_sync() -> None:
+    stalled = Stalled()
+    await stalled.call(PUBLIC, 2)
+    caller = asyncio.create_task(stalled.synchronizer.sync(stalled.ask))
+    await asyncio.sleep(0)
+    await stalled.synchronizer.stop()
+    with pytest.raises(RequestTimeoutError):
+        await caller
+    assert stalled.asked_at == [0]
+
+
+@virtual_time
+async def test_a_caller_of_sync_that_leaves_does_not_end_it_for_waiting_requests() -> None:
+    stalled = Stalled()
+    caller = asyncio.create_task(stalled.synchronizer.sync(stalled.ask))
+    await asyncio.sleep(0)
+    request = asyncio.create_task(stalled.call(PRIVATE, 30))
+    await asyncio.sleep(1)
+    caller.cancel()
+    assert await request == pytest.approx(5)
+    assert stalled.asked_at == [0]
 
 
 class Stamp(Auth):
@@ -243,6 +375,7 @@ class Exchange:
         self.clock = clock
         self.times_told = 0
         self.failing = False
+        self.hanging = False
         self.unit_ms = 1.0
         self.stamps: list[float] = []
 
@@ -250,6 +383,8 @@ class Exchange:
         self.times_told += 1
         if self.failing:
             raise web.HTTPServiceUnavailable(text="maintenance")
+        if self.hanging:
+            await asyncio.get_running_loop().create_future()
         return web.json_response({"serverTime": (self.clock.time() + 10) * 1e3 / self.unit_ms})
 
     async def list_orders(self, request: web.Request) -> web.Response:
@@ -285,7 +420,9 @@ async def factory(
         ConnectionManagersFactory(
             AsyncThrottler([RateLimit("all", 1000, 1.0)]),
             auth=Stamp(),
-            rest_pre_processors=[TimeSynchronizerRESTPreProcessor(synchronizer, server_time)],
+            rest_pre_processors=[
+                TimeSynchronizerRESTPreProcessor(synchronizer, server_time, patience_s=PATIENCE_S)
+            ],
             time_synchronizer=synchronizer,
             base_url=str(server.make_url("")),
             timeout_s=5,
@@ -325,6 +462,36 @@ async def test_a_time_endpoint_in_maintenance_breaks_no_request(
 ) -> None:
     exchange.failing = True
     assert await call(factory, is_auth_required) == []
+    assert exchange.times_told == 1
+
+
+async def test_a_time_endpoint_that_hangs_breaks_no_public_request(
+    factory: ConnectionManagersFactory,
+    exchange: Exchange,
+    synchronizer: TimeSynchronizer,
+) -> None:
+    exchange.hanging = True
+    manager = await factory.get_rest_manager()
+    for _ in range(4):
+        answer = await manager.execute_request(
+            endpoint_url="/orders", throttler_limit_id="all", timeout=2
+        )
+        assert answer == []
+    assert exchange.times_told == 1
+    await synchronizer.stop()
+
+
+async def test_a_time_endpoint_that_hangs_leaves_private_requests_the_local_clock(
+    factory: ConnectionManagersFactory,
+    exchange: Exchange,
+    synchronizer: TimeSynchronizer,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(synchronizer, "_timeout_s", 0.02)
+    exchange.hanging = True
+    assert [await call(factory) for _ in range(4)] == [[]] * 4
+    assert exchange.stamps == [clock.time()] * 4
     assert exchange.times_told == 1
 
 
