@@ -22,7 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     demo.add_argument("--plain", action="store_true", help="plain lines instead of the live screen")
     options = parser.parse_args(arguments)
-    return run.main(plain=options.plain)
+    try:
+        return run.main(plain=options.plain)
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted\n")
+        return 130
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
+import logging
 import weakref
 from collections.abc import Sequence
 from types import TracebackType
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["ConnectionManagersFactory", "ConnectionsFactory"]
 
 _CLOSE_TIMEOUT_S = 10.0
+_log = logging.getLogger(__name__)
 
 
 class ConnectionsFactory:
@@ -74,6 +77,7 @@ class ConnectionsFactory:
         self._ssl_context = ssl_context
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._web_sockets: weakref.WeakSet[WebSocketConnection] = weakref.WeakSet()
 
@@ -97,8 +101,12 @@ class ConnectionsFactory:
         self._open_session().cookie_jar.update_cookies(cookies)
 
     async def close(self) -> None:
-        """Disconnect every WebSocket and close the session; the next use opens a new one."""
+        """Disconnect every WebSocket and close the session.
+
+        The next use opens a new one; a warning is logged unless ``async with`` was entered anew.
+        """
         session, self._session = self._session, None
+        self._closed = True
         if session is None:
             return
         try:
@@ -114,6 +122,8 @@ class ConnectionsFactory:
         if self._session is None or self._session.closed or self._loop is not loop:
             # A session of a loop that is gone cannot be closed any more; Python will say so.
             self._loop = loop
+            if self._closed:
+                _log.warning("%r is used after close(): it opens a new session", self)
             jar = aiohttp.CookieJar() if self._store_cookies else GivenCookies()
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
@@ -130,6 +140,7 @@ class ConnectionsFactory:
         return self._session
 
     async def __aenter__(self) -> Self:
+        self._closed = False
         return self
 
     async def __aexit__(
@@ -158,7 +169,8 @@ class ConnectionManagersFactory:
     Use it with ``async with``, or `close` it. An `auth` that was given no time provider uses
     `time_synchronizer`. `base_url` goes before each `endpoint_url`. `timeout_s` (30 s) bounds calls
     that bring no timeout. `json_loads` parses every answer and message (``orjson.loads`` for speed,
-    `decimal_loads` for exact prices). `hook` receives every event. `connections_factory` brings its
+    `decimal_loads` for exact prices). `hook` receives the events of requests and WebSockets; the
+    throttler and the time synchronizer take a `hook` of their own. `connections_factory` brings its
     own settings of the socket: proxies, certificates, cookies, sizes.
     """
 
@@ -253,10 +265,11 @@ class ConnectionManagersFactory:
         await self._connections.update_cookies(cookies)
 
     async def close(self) -> None:
-        """Disconnect every WebSocket and close the session; the next use opens a new one."""
+        """Disconnect every WebSocket and close the session; see `ConnectionsFactory.close`."""
         await self._connections.close()
 
     async def __aenter__(self) -> Self:
+        await self._connections.__aenter__()
         return self
 
     async def __aexit__(
@@ -292,3 +305,5 @@ def _expect_callable(**values: object) -> None:
     for name, value in values.items():
         if value is not None and not callable(value):
             raise ConfigurationError(f"{name} is {type(value).__name__}; pass a callable")
+        if inspect.iscoroutinefunction(value):
+            raise ConfigurationError(f"{name} is a coroutine function; it is called, not awaited")

@@ -50,13 +50,10 @@ _HARMLESS_HEADERS = frozenset(
 _NOT_LETTERS = re.compile(r"[^a-z]")
 # Listen keys and session tokens travel in paths too. Order ids are digits, a UUID or shorter, and
 # the name of a long stream has an @.
+_UUID = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _OPAQUE_SEGMENT = re.compile(
-    r"""(?<=/)(?<!://)(?:
-        [^/]{40,}
-        | (?!%s(?:/|\Z)) (?=[^/]*[0-9]) (?=[^/]*[A-Za-z]) [^/@]{24,} (?=/|\Z)
-    )"""
-    % "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
-    re.VERBOSE,
+    r"(?<=/)(?<!://)(?:[^/]{40,}|"
+    rf"(?!{_UUID}(?:/|\Z))(?=[^/]*[0-9])(?=[^/]*[A-Za-z])[^/@]{{24,}}(?=/|\Z))"
 )
 # Up to the last @ of the authority, or beyond its end where a password holds a slash: what follows
 # the colon is then no port. A path may have an @ of its own, such as /ws/btcusdt@trade.
@@ -73,6 +70,7 @@ _LONGEST_SPELLING = 6  # a backslash, a u and four digits
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LONGEST_URL = 2000  # the search for user info is quadratic
 _LONGEST_SCRUBBED = 4000  # no error shows more
+_LONGEST_SECRET = 9 * _LONGEST_SCRUBBED  # encoded, three bytes for one character of the text
 _LONGEST_PARSED = 1 << 16  # a longer body is data; looking into it would hold up the event loop
 _SHORTEST_SECRET = 6  # a passphrase may be that short; masking shorter text would mangle messages
 
@@ -125,8 +123,8 @@ def escape(text: str, *, limit: int = 2000) -> str:
 def scrub(text: str, secrets: Iterable[str]) -> str:
     """Mask every occurrence of the given values: servers like to echo keys in their errors.
 
-    Found in upper and lower case and in each spelling of a URL, a form and JSON. What lies far
-    beyond the part of a text that an error shows is masked unseen.
+    Found in upper and lower case and in each spelling of a URL, a form and JSON. What lies beyond
+    the part of a text that an error shows is masked unseen, and keeps its length.
     """
     needles = {needle for secret in secrets for needle in _needles(secret)}
     if not needles or not text:
@@ -139,21 +137,23 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
             break
         shown += [text[at : places[start]], MASK]
         at = places[end]
-    if len(text) <= reach:
-        return "".join(shown) + text[at:]
     cut = max(at, _LONGEST_SCRUBBED)
     return "".join(shown) + text[at:cut] + "*" * (len(text) - cut)
 
 
 def _needles(secret: str) -> Iterator[bytes]:
-    if len(secret) >= _SHORTEST_SECRET:
-        # As it is too, for a backslash or % in it may be no escape.
-        plain = secret.encode("utf-8", "surrogatepass").lower().replace(b"+", b" ")
-        yield from (each for each in (plain, _fold(secret)[0]) if len(each) >= _SHORTEST_SECRET)
+    if len(secret) < _SHORTEST_SECRET:
+        return
+    secret = secret[:_LONGEST_SECRET]
+    yield secret.encode("utf-8", "surrogatepass").lower().replace(b"+", b" ")
+    # A backslash or % in it may be an escape or not.
+    for spelling in {secret, secret.replace("\\", "\\\\")}:
+        if len(needle := _fold(spelling)[0]) >= _SHORTEST_SECRET:
+            yield needle
 
 
 def _fold(text: str) -> tuple[bytes, Sequence[int]]:
-    """Spell all in one way, in lower case; with it, where in the text each byte (and the end) is."""
+    """Spell all in one way, in lower case; with the place in the text of each byte and the end."""
     if text.isascii() and "%" not in text and "\\" not in text:
         return text.encode().lower().replace(b"+", b" "), range(len(text) + 1)
     folded = bytearray()
@@ -182,7 +182,7 @@ def _spans(folded: bytes, needles: Collection[bytes]) -> Iterator[tuple[int, int
         start = folded.find(needle)
         while start >= 0:
             found.append((start, start + len(needle)))
-            start = folded.find(needle, start + 1)
+            start = folded.find(needle, start + len(needle))
     begin = end = -1
     for start, stop in sorted(found):
         if start >= end:

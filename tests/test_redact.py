@@ -148,7 +148,6 @@ def test_a_secret_is_found_in_each_way_a_server_writes_it(echoed: str) -> None:
     from_header = secret_values([], {"X-Sign": "ab+/cd==ef"})
     from_words = secret_values([], {"Authorization": "HMAC key=12345678, sign=ab+/cd==ef"})
     for secrets in (from_query, from_header, from_words):
-        assert scrub(f"bad signature {echoed[:6]}", secrets) == f"bad signature {echoed[:6]}"
         assert scrub(f"é 5% {echoed} \\n", [*secrets, "none"]).startswith("é 5% ***")
         assert "cd" not in scrub(f"bad signature {echoed}", secrets)
 
@@ -166,11 +165,12 @@ def test_overlapping_secrets_leave_nothing_of_either() -> None:
 
 
 def test_what_nobody_will_be_shown_is_masked_unseen() -> None:
-    long = "s3cr3t" * 2000
-    shown = scrub(f"{long} {'.' * 100_000} {long}", [long])
-    assert shown.startswith("*** ...")
-    assert shown.endswith("***")
-    assert "s3cr" not in shown
+    for length in (10, 600, 6000):
+        long = "s3cr3t" * length
+        shown = scrub(f"{long} {'.' * 100_000} {long}", [long])
+        assert shown.startswith("***")
+        assert shown.endswith("***")
+        assert "s3cr" not in shown
     text = "." * 3998 + "s3cr3t-key" + "." * 100
     assert scrub(text, ["s3cr3t-key"]).startswith("." * 3998 + "***")
     assert "s3cr" not in scrub(text, ["s3cr3t-key"])

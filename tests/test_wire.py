@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from networkpype import ConfigurationError
+from networkpype import ConfigurationError, wire
 from networkpype.wire import (
     WireURL,
     check_headers,
@@ -113,12 +113,14 @@ def test_the_urls_own_query_comes_first(own: str, params: Any, query: str) -> No
         ("http://h:80/", ("http", "h", "/", "")),
         ("http://h:443/", ("http", "h:443", "/", "")),
         ("wss://h:443/ws", ("wss", "h", "/ws", "")),
-        ("ws://h:00080/ws", ("ws", "h:80", "/ws", "")),
+        ("ws://h:00080/ws", ("ws", "h", "/ws", "")),
+        ("wss://h:0080/ws", ("wss", "h:80", "/ws", "")),
         ("https://h:08443/", ("https", "h:8443", "/", "")),
         ("https://[::1]:8443/a", ("https", "[::1]:8443", "/a", "")),
         ("https://[2001:DB8::1]", ("https", "[2001:db8::1]", "/", "")),
         ("https://bücher.example/", ("https", "xn--bcher-kva.example", "/", "")),
-        ("https://a_b.h-1.example./", ("https", "a_b.h-1.example.", "/", "")),
+        ("https://a_b.h-1.example/", ("https", "a_b.h-1.example", "/", "")),
+        (f"https://{'a' * 63}.b/", ("https", f"{'a' * 63}.b", "/", "")),
         ("https://h?a=b?c", ("https", "h", "/", "a=b?c")),
         ("https://h/a;b=c/(d)", ("https", "h", "/a;b=c/(d)", "")),
         ('https://h/[x]{y}|^`"<>', ("https", "h", "/%5Bx%5D%7By%7D%7C%5E%60%22%3C%3E", "")),
@@ -141,9 +143,9 @@ def test_any_text_as_a_url_is_either_sendable_or_a_typed_error(text: str) -> Non
             parts = split_url(url)
         except ConfigurationError:
             continue
-        wire = f"{parts.host}{parts.path}{parts.query}"
-        assert wire.isascii()
-        assert not any(character <= " " or character == "\x7f" for character in wire)
+        sent = f"{parts.host}{parts.path}{parts.query}"
+        assert sent.isascii()
+        assert not any(character <= " " or character == "\x7f" for character in sent)
         assert not set("/@\\?#") & set(parts.host)
 
 
@@ -166,11 +168,35 @@ def test_headers_that_may_be_sent(headers: Any) -> None:
         {"X-A": "\x85"},
         {"X-A": "1 "},
         {"X-A": "\u2028"},
+        {"X-A": "1", "x-a": "1"},  # aiohttp would send the last one only
+        CIMultiDict([("X-A", "1"), ("X-A", "2")]),
     ],
 )
 def test_headers_that_may_not(headers: Any) -> None:
     with pytest.raises(ConfigurationError, match="header"):
         check_headers(headers)
+
+
+def test_an_enum_does_not_pass_for_a_name_that_was_checked_before() -> None:
+    check_headers({"side": "1"})
+    with pytest.raises(ConfigurationError, match="header"):
+        check_headers({Name.SIDE: "1"})
+
+
+def test_what_a_url_holds_of_secrets_is_not_kept() -> None:
+    url = f"https://h/v1/{'0a' * 16}?signature=5f1bb1a0"
+    assert split_url(url) == split_url(url)
+    split_url("https://h/v1/kept?signature=5f1bb1a0")
+    kept = repr(wire._known)
+    assert "'/v1/kept'" in kept
+    assert "5f1bb1a0" not in kept
+    assert "0a0a0a" not in kept
+
+
+def test_only_so_many_urls_are_kept() -> None:
+    for number in range(2000):
+        split_url(f"https://h/v1/order/{number}")
+    assert len(wire._known) <= 512
 
 
 MIXED_VALUES = st.one_of(

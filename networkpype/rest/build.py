@@ -27,6 +27,8 @@ def build_request(
     endpoint_url: str | None,
 ) -> RESTRequest:
     """Build a request that shares nothing with the caller's arguments that could change."""
+    if url is not None and endpoint_url is not None:
+        raise ConfigurationError("url and endpoint_url are both given; pass one of them")
     request = RESTRequest(
         method,
         url,

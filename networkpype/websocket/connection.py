@@ -20,6 +20,7 @@ from networkpype.errors import (
     ConfigurationError,
     MessageTimeoutError,
     NotConnectedError,
+    Outcome,
     WebSocketClosedError,
 )
 from networkpype.hooks import Hook, WebSocketClosed, WebSocketOpened, emit
@@ -193,24 +194,33 @@ class WebSocketConnection:
     async def send(self, request: WebSocketRequest) -> None:
         """Write the request's frame as it is; the manager throttles and signs before.
 
-        Raises NotConnectedError when nothing was sent, WebSocketClosedError (UNKNOWN) when the
-        connection broke on the way.
+        Raises NotConnectedError or, after a loss that nobody has read yet, WebSocketClosedError
+        (NOT_SENT), both with nothing sent; WebSocketClosedError (UNKNOWN) when the connection broke
+        on the way.
         """
         check_request(request)
-        line = self._open_line()
+        line = self.open_line()
         await line.write(request.send_with_connection(line.ws))
 
     async def ping(self, payload: bytes = b"") -> None:
         """Send a ping; any frame that comes back proves that the peer lives."""
         if not isinstance(payload, bytes) or len(payload) > 125:
             raise ConfigurationError("a ping's payload is at most 125 bytes (RFC 6455 section 5.5)")
-        line = self._open_line()
+        line = self.open_line()
         await line.write(line.ws.ping(payload))
 
-    def _open_line(self) -> Line:
+    def open_line(self) -> Line:
+        """Return the open line; NotConnectedError, or WebSocketClosedError after a loss."""
         line = self._line
-        if line is None or not line.is_open:
+        if line is None:
             raise NotConnectedError("not connected, so nothing was sent; await connect(...) first")
+        if not line.is_open:
+            raise WebSocketClosedError(
+                f"{line.url}: the connection was lost, so nothing was sent; "
+                "receive() tells how it ended, then connect(...) again",
+                code=line.close_code,
+                outcome=Outcome.NOT_SENT,
+            )
         return line
 
     async def receive(self) -> WebSocketResponse | None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from networkpype.errors import ConfigurationError, MissingCredentialsError, NotConnectedError
+from networkpype.errors import ConfigurationError, MissingCredentialsError
 from networkpype.throttler.context import InFlightContext
 from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.websocket.connection import WebSocketConnection
@@ -83,8 +83,7 @@ class WebSocketManager:
         if limit_id is None:
             await self._process_and_send(request, auth)
             return
-        if not self._connection.connected:  # known before capacity is waited and paid for
-            raise NotConnectedError("not connected, so nothing was sent; await connect(...) first")
+        self._connection.open_line()  # raises before capacity is waited and paid for
         if self._throttler is None:
             raise ConfigurationError(
                 f"{WebSocketRequest.__repr__(request)} names a rate limit and this manager has no "

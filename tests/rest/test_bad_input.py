@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict
 from yarl import URL
 
 from networkpype import (
@@ -59,6 +60,9 @@ CALLS: list[tuple[dict[str, Any], str]] = [
     ({"headers": {"": "1"}}, "is not a token"),
     ({"headers": {"X-É": "1"}}, "is not a token"),
     ({"headers": {1: "1"}}, "is not a token"),
+    ({"headers": {"X-A": "1", "x-a": "2"}}, 'header "x-a" is there twice .*; keep one of them'),
+    ({"headers": {"Content-Type": "a/b", "content-type": "c/d"}}, "is there twice"),
+    ({"headers": CIMultiDict([("X-A", "1"), ("X-A", "2")])}, "a name twice; keep one"),
     ({"headers": "X-A: 1"}, "headers are a str; pass a mapping of str to str"),
     ({"headers": 7}, "headers are a int; pass a mapping"),
     ({"data": {}, "headers": {"Content-Length": "1"}}, "contradicts the body of 2 bytes"),
@@ -96,13 +100,13 @@ CALLS: list[tuple[dict[str, Any], str]] = [
     ({"timeout": True}, "timeout is True"),
     ({"timeout": "5"}, "timeout is '5'"),
     ({"timeout": aiohttp.ClientTimeout(5)}, "pass seconds above zero"),
-    ({"allow_redirects": True}, "no argument \"allow_redirects\""),
-    ({"max_redirects": 3}, "no argument \"max_redirects\""),
-    ({"middlewares": ()}, "no argument \"middlewares\""),
-    ({"json": {}}, "no argument \"json\""),
-    ({"compress": True}, "no argument \"compress\""),
-    ({"chunked": True}, "no argument \"chunked\""),
-    ({"parms": {}}, "did you mean \"params\""),
+    ({"allow_redirects": True}, 'no argument "allow_redirects"'),
+    ({"max_redirects": 3}, 'no argument "max_redirects"'),
+    ({"middlewares": ()}, 'no argument "middlewares"'),
+    ({"json": {}}, 'no argument "json"'),
+    ({"compress": True}, 'no argument "compress"'),
+    ({"chunked": True}, 'no argument "chunked"'),
+    ({"parms": {}}, 'did you mean "params"'),
 ]
 
 
@@ -133,6 +137,15 @@ URLS: list[tuple[Any, str]] = [
     ("http://", "has no valid host"),
     ("http:///v1", "has no valid host"),
     ("http://exa mple.com/", "has no valid host"),
+    ("http://a..b/", "has no valid host; write names of 1 to 63 letters"),
+    ("http://.a/", "has no valid host"),
+    (f"http://{'a' * 64}.example/", "has no valid host"),
+    (f"http://{'a.' * 127}a/", "has no valid host"),
+    ("http://bü..cher/", "has a host that is no name"),
+    ("http://127.0.0.1./", "has a dot after its host, .*; drop it"),
+    ("http://localhost.:8080/", "has a dot after its host"),
+    ("http://bücher.example./", "has a dot after its host"),
+    (f"http://127.0.0.1:{'0' * 5000}80/", "has a port that is no number"),
     ("http://exa\r\nmple.com/", "has no valid host"),
     ("http://127.0.0.1\x00/", "has no valid host"),
     ("http://user:password@127.0.0.1/", "holds user info; pass credentials to an Auth instead"),
@@ -161,6 +174,26 @@ async def test_a_wrong_url(url: Any, words: str) -> None:
         assert "password" not in str(caught.value)
         with pytest.raises(ConfigurationError, match=words):
             await manager.call(RESTRequest(RESTMethod.GET, url))
+
+
+@pytest.mark.parametrize("headers", [None, {"Host": "api.Example.com"}, {"hOST": "b:1"}])
+async def test_the_host_that_is_signed_is_the_host_that_is_sent(
+    server: RawServer, headers: dict[str, str] | None
+) -> None:
+    for url in (server.url, server.url.replace(str(server.port), f"0{server.port}")):
+        request = RESTRequest(RESTMethod.GET, url, headers=headers)
+        async with rest_manager() as manager:
+            await manager.call(request)
+        lines = server.requests[-1].split(b"\r\n")
+        sent = [line for line in lines if line.lower().startswith(b"host:")]
+        assert [line.partition(b": ")[2].decode() for line in sent] == [request.host]
+
+
+async def test_an_empty_content_type_is_the_callers_own_in_whatever_case(server: RawServer) -> None:
+    async with rest_manager() as manager:
+        for name in ("Content-Type", "content-type"):
+            await manager.execute_request(server.url, LIMIT_ID, headers={name: ""})
+    assert [each.lower().count(b"content-type: \r\n") for each in server.requests] == [1, 1]
 
 
 async def test_without_a_url_a_bare_connection_raises_value_error() -> None:

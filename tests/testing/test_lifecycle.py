@@ -154,6 +154,23 @@ async def test_it_serves_tls(example_tls: ExampleTLS) -> None:
             assert (await ws.receive_json())["status"] == "success"
 
 
+async def test_tls_connections_are_dropped_as_often_as_asked(example_tls: ExampleTLS) -> None:
+    connector = aiohttp.TCPConnector(ssl=example_tls.client)
+    async with (
+        MockExchange(ssl_context=example_tls.server, ticker_interval_s=0.001) as exchange,
+        aiohttp.ClientSession(connector=connector) as session,
+    ):
+        for code, end in ((1012, 1012), (None, 1006)):
+            for _ in range(3):
+                async with session.ws_connect(exchange.ws_url) as ws:
+                    reading = asyncio.create_task(ws.receive())
+                    drops = [exchange.drop_websockets(code) for _ in range(2)]
+                    assert 1 in await asyncio.gather(*drops)
+                    await reading
+                    assert ws.close_code == end
+                assert exchange.websockets == 0
+
+
 async def test_close_does_not_wait_for_a_stalled_tls_handshake(example_tls: ExampleTLS) -> None:
     exchange = MockExchange(ssl_context=example_tls.server)
     await exchange.start()

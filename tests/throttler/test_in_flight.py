@@ -121,3 +121,50 @@ async def test_an_unknown_limit_is_refused_at_the_call() -> None:
         throttler().in_flight("order")
     with pytest.raises(UnknownLimitError):
         await throttler().hold("order")
+
+
+@virtual_time
+async def test_what_prepares_a_call_may_need_the_same_limit() -> None:
+    one = AsyncThrottler([RateLimit("one", 1, 1.0)])
+    async with one.in_flight("one", departed=False) as outer:
+        async with one.in_flight("one", departed=False) as token:  # waits for no more than 1 s
+            await token.depart()
+            token.land()
+        await outer.depart()  # its own charge has expired meanwhile: it pays again
+        assert asyncio.get_running_loop().time() == 2
+        assert one.snapshot()["one"].used == 1
+    assert one.snapshot()["one"].used == 1
+
+
+@virtual_time
+async def test_a_call_that_departs_in_time_pays_once() -> None:
+    two = AsyncThrottler([RateLimit("two", 2, 1.0)], safety_margin_pct=0)
+    async with two.in_flight("two", departed=False) as slot:
+        await asyncio.sleep(0.5)
+        await slot.depart()
+        assert two.snapshot()["two"].used == 1
+        await asyncio.sleep(5)
+        assert two.snapshot()["two"].used == 1
+        slot.land()
+        slot.land()
+        await asyncio.sleep(1)
+        assert two.snapshot()["two"].used == 0
+    assert two.snapshot()["two"].used == 0
+
+
+@virtual_time
+async def test_one_that_expired_in_the_shorter_window_pays_both_anew() -> None:
+    both = AsyncThrottler(
+        [
+            RateLimit("minute", 5, 60),
+            RateLimit("second", 5, 1, linked_limits=[LinkedLimitWeightPair("minute")]),
+        ],
+        safety_margin_pct=0,
+    )
+    async with both.in_flight("second", departed=False) as slot:
+        await asyncio.sleep(2)
+        await slot.depart()
+        assert {name: use.used for name, use in both.snapshot().items()} == {
+            "minute": 1,
+            "second": 1,
+        }

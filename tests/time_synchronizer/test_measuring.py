@@ -7,6 +7,8 @@ import itertools
 import logging
 import math
 import random
+import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 

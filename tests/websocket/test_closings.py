@@ -173,10 +173,10 @@ async def test_connected_tells_the_truth_though_nobody_reads(
     await peer.write(frame(TEXT, "1"), frame(TEXT, "2"))
     await end(peer)
     await until_lost(connection)
-    with pytest.raises(NotConnectedError, match="nothing was sent"):
-        await connection.send(WebSocketJSONRequest({}))
-    with pytest.raises(NotConnectedError):
-        await connection.ping()
+    for sending in (connection.send(WebSocketJSONRequest({})), connection.ping()):
+        with pytest.raises(WebSocketClosedError, match="nothing was sent") as caught:
+            await sending
+        assert caught.value.outcome is Outcome.NOT_SENT
     received = [(await connection.__anext__()).data for _ in range(2)]
     assert received == [1, 2], "what had come is still there"
     with pytest.raises(WebSocketClosedError):

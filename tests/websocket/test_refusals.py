@@ -103,6 +103,24 @@ async def test_the_servers_wait_is_kept(
     assert error.retry_after == wait
 
 
+async def test_what_the_server_echoes_of_a_secret_is_masked(
+    server: RawServer, connection: WebSocketConnection
+) -> None:
+    listen_key, token, key = "5f1b" * 16, "tok+7f3a9c1e5b", "apikey-55d0c1a2"
+    url = f"{server.url}/{listen_key}?symbol=btc;token={token}"
+    dial = asyncio.create_task(connection.connect(url, ws_headers={"X-Key": key}))
+    peer = await server.accept()
+    head = await peer.read_head()
+    for secret in (listen_key, token, key):
+        assert secret.encode() in head, "the server did get it"
+    echoes = f"X-Echo: {listen_key.upper()} {token.replace('+', '%2B')} {key}", f"X-{key}: btc"
+    await peer.answer("401 No", *echoes, "Connection: close")
+    with pytest.raises(HTTPAuthenticationError) as caught:
+        await dial
+    assert caught.value.headers["X-Echo"] == "*** *** ***"
+    assert caught.value.url == f"{server.url}/***?symbol=btc;token=***"
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
