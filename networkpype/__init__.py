@@ -60,7 +60,6 @@ from networkpype.throttler.rate_limit import (
     RateLimit,
     TaskLog,
 )
-from networkpype.throttler.store.base import LimitStore
 from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.time_synchronizer import TimeSynchronizer
 from networkpype.websocket.connection import WebSocketConnection
@@ -100,7 +99,6 @@ __all__ = [
     "Hook",
     "InFlightContext",
     "JSONLoads",
-    "LimitStore",
     "LimitUsage",
     "LinkedLimitWeightPair",
     "MessageTimeoutError",

@@ -44,7 +44,8 @@ class Lines(Generic[TicketT]):
     The heads are judged in the order in which they came, and one that has to wait keeps what it
     needs of every limit out of reach of those behind it. So calls under one id go strictly in
     order; of two calls that share a limit, the later goes first only where the earlier is held up
-    by something else and is not delayed; lines that share no limit know nothing of each other.
+    by something else for so long that what the later takes should be back; lines that share no
+    limit know nothing of each other.
 
     Knows neither clock nor loop. A ticket that is done (its caller gave up) is passed over.
     """

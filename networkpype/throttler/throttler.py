@@ -46,8 +46,9 @@ class AsyncThrottler:
     is admitted.
 
     Calls under one limit id go in the order in which they came. A later call under another id goes
-    first only where the earlier one is held up by a limit that the later does not need, and only
-    where that does not delay it; calls that share no limit never wait for each other. A waiter
+    first only where the earlier one is held up by a limit that the later does not need, and what
+    the later takes is to be back by then (a call in flight may take longer); calls that share no
+    limit never wait for each other. A waiter
     costs nothing while it waits: one timer wakes whoever is next. One that is cancelled pays
     nothing.
 
@@ -55,7 +56,7 @@ class AsyncThrottler:
     programs share an account. `retry_interval` is accepted for programs written for 1.1.5 and not
     used, for nothing here polls. `clock` replaces the event loop's time for decisions (timers stay
     the loop's); `hook` receives a `ThrottleWaited` for each call that had to wait; `store` counts,
-    in this process by default.
+    in this process by default (its contract may still change).
 
     One throttler may serve several event loops one after the other, but not two that run at once,
     and is not safe across threads. Raises ConfigurationError for a wrong argument, two limits of
