@@ -25,7 +25,7 @@ from networkpype import (
 )
 
 # A round is some milliseconds, so that whatever else the machine does hits all alike.
-TRADES_A_ROUND, TRADE_ROUNDS = 600, 120
+TRADES_A_ROUND, TRADE_ROUNDS = 600, 250
 ECHOES_A_ROUND, ECHO_ROUNDS = 30, 80
 
 BareSocket = aiohttp.ClientWebSocketResponse[bool]

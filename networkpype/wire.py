@@ -40,6 +40,7 @@ _escape_or_percent = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _host_name = re.compile(r"(?!.{254})[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*").fullmatch
 _port = re.compile(r"[0-9]{1,9}").fullmatch
 _ipv6 = re.compile(r"\[[0-9A-Fa-f:.]+\]").fullmatch
+_STR, _STR_INT = frozenset({str}), frozenset({str, int})
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
 _QUERY_SAFE = _PATH_SAFE + "?"
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -125,19 +126,14 @@ def encode_pairs(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
 
 def _encode_plain(params: dict[Any, Any]) -> str:
     """Encode str and int with one look at all of them; ``""`` where anything needs more."""
-    texts: list[str] = []
-    for name, value in params.items():
-        kind = type(value)
-        if type(name) is not str or (kind is not str and kind is not int):
-            return ""
-        texts.append(name)
-        texts.append(value if kind is str else str(value))
-    # Neither & nor = is unreserved, so no text can pass for two.
-    if not _unreserved("".join(texts)):
+    if not (_STR.issuperset(map(type, params)) and _STR_INT.issuperset(map(type, params.values()))):
         return ""
-    return "&".join(
-        [f"{name}={value}" for name, value in zip(texts[::2], texts[1::2], strict=True)]
-    )
+    query = "&".join([f"{name}={value}" for name, value in params.items()])
+    # Every pair is in it, so one separator too many is one that stands in a name or a value.
+    count = len(params)
+    if query.count("=") == count and query.count("&") == count - 1 and _plain_query(query):
+        return query
+    return ""
 
 
 def encode_query(own: str, params: Params | None) -> str:
@@ -250,7 +246,10 @@ def _is_text(value: object) -> bool:
 
 def check_headers(headers: Mapping[str, str]) -> None:
     """Refuse what would break out of its line, be changed on the way, or stand there twice."""
-    _check_names(tuple(headers))
+    names = tuple(headers)
+    _check_names(names)
+    if len(names) != len(headers):  # iterating a multi-dict gives each name once
+        raise ConfigurationError("headers hold a name twice; keep one of them")
     for name, value in headers.items():
         # Asked here too, for a member of an enum may equal a name that was checked before.
         if type(name) is not str and not _is_text(name):

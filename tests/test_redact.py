@@ -162,6 +162,8 @@ def test_a_secret_with_an_escape_of_its_own_is_found_as_it_is_and_escaped() -> N
 
 def test_overlapping_secrets_leave_nothing_of_either() -> None:
     assert scrub("-abcdefghij-", ["abcdefg", "defghij"]) == "-***-"
+    text = ", ".join(f"secret{number}" for number in range(9))
+    assert scrub(text, text.split(", ")) == ", ".join(["***"] * 9)
 
 
 def test_what_nobody_will_be_shown_is_masked_unseen() -> None:

@@ -328,9 +328,10 @@ def test_a_loop_closed_under_its_tasks_stops_nobody_from_measuring_in_the_next(
         return asyncio.all_tasks() - {asyncio.current_task()}
 
     async def again() -> None:
-        synchronizer.start(ask)
-        await synchronizer.sync(ask)
-        await synchronizer.stop()
+        async with asyncio.timeout(1):  # instead of waiting for a dead loop for ever
+            synchronizer.start(ask)
+            await synchronizer.sync(ask)
+            await synchronizer.stop()
 
     loop = asyncio.new_event_loop()
     left = loop.run_until_complete(leave_behind())
