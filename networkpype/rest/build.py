@@ -76,8 +76,10 @@ def _params(params: Params | None) -> Params | None:
 
 
 def _headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    if headers is None:
+        return {}
     try:
-        copy = dict(headers) if headers else {}
+        copy = dict(headers)
     except (TypeError, ValueError):
         raise ConfigurationError(
             f"headers are a {type(headers).__name__}; pass a mapping of str to str"

@@ -25,7 +25,7 @@ from networkpype.errors import (
 )
 from networkpype.redact import body_pairs, mask_url, secret_values
 from networkpype.rest.build import check_timeout
-from networkpype.rest.request import JSON_TYPE, RESTRequest
+from networkpype.rest.request import JSON_TYPE, RESTRequest, header_value
 from networkpype.rest.response import RESTResponse
 from networkpype.transport import (
     Flight,
@@ -35,7 +35,7 @@ from networkpype.transport import (
     redirect_outcome,
     transport_error,
 )
-from networkpype.wire import check_headers
+from networkpype.wire import check_headers, encode_query
 
 __all__ = [
     "DEFAULT_MAX_BODY_BYTES",
@@ -209,16 +209,14 @@ def freeze(request: RESTRequest) -> tuple[URL, dict[str, str], bytes | None]:
         scheme=parts.scheme,
         authority=parts.host,
         path=parts.path,
-        query_string=request.query_string,
+        query_string=encode_query(parts.query, request.params),
         encoded=True,
     )
+    check_headers(request.headers or {})
     headers = dict(request.headers or {})
-    check_headers(headers)
-    body = request.body_bytes
-    _check_framing(headers, len(body))
-    if request.data is None:
-        return url, headers, None
-    if not request.content_type:
+    body = None if request.data is None else request.body_bytes
+    _check_framing(headers, len(body or b""))
+    if body is not None and header_value(headers, "content-type") is None:
         text = isinstance(request.data, str)
         raw = isinstance(request.data, (bytes, bytearray, memoryview))
         headers["Content-Type"] = (
@@ -256,6 +254,6 @@ def rest_failure(error: BaseException, request: RESTRequest, flight: Flight) -> 
 
 def request_secrets(request: RESTRequest) -> set[str]:
     """Collect what a server could echo of a request that was sent, and nobody may see."""
-    query = [pair.partition("=")[::2] for pair in request.query_string.split("&")]
-    pairs = [*query, *body_pairs(request.data)]
-    return secret_values(pairs, request.headers or {}, request.path)
+    return secret_values(
+        body_pairs(request.data), request.headers or {}, request.path, request.query_string
+    )

@@ -99,8 +99,8 @@ class RESTManager:
         Top-level None values of `params` and `data` are dropped. The Content-Type is JSON for a
         body and form for a bare GET unless `headers` say otherwise. `timeout` (seconds) starts when
         capacity is granted and covers processors, signature, connect, headers and body.
-        `json_loads` parses this answer (`decimal_loads` keeps prices exact). `kwargs` are options of
-        aiohttp.
+        `json_loads` parses this answer (`decimal_loads` keeps prices exact). `kwargs` are options
+        of aiohttp (`ssl`, `proxy`, ...).
 
         Raises HTTPStatusError (with `return_err` its parsed body is returned instead, or its text
         where it is no JSON), DecodeError, TransportError, AuthenticationError from an auth, and

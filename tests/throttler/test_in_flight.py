@@ -22,7 +22,7 @@ def throttler() -> AsyncThrottler:
 
 
 async def fullest_second_at_the_exchange(
-    capacity: Callable[[str], AbstractAsyncContextManager[None]],
+    capacity: Callable[[str], AbstractAsyncContextManager[object]],
 ) -> int:
     """Make 300 calls whose way there takes 0 to 0.4 s and whose way back 0 to 0.1 s."""
     loop, jitter = asyncio.get_running_loop(), random.Random(7)

@@ -113,3 +113,13 @@ class _SingleAccount(_Account):
             times.append(now)
             window.weights.append(weight)
         return None
+
+    def lift(self, at: float, now: float) -> bool:
+        if now - at >= self._window.time_interval:
+            self._window.refund(self._weight, at)
+            return False
+        self._window.lift(self._weight, at)
+        return True
+
+    def settle(self, now: float) -> None:
+        self._window.settle(self._weight, now)
