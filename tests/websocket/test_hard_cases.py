@@ -44,9 +44,9 @@ async def test_a_session_of_the_users_own_follows_no_redirect_of_a_handshake() -
         async with session.get(address(site)) as followed:  # the user's own requests are as before
             assert str(followed.url).startswith(target)
         assert seen == [None]
-        for each in (evil_site, site):
-            each.close()
-            await each.wait_closed()
+    for each in (evil_site, site):  # now that no connection is kept alive
+        each.close()
+        await each.wait_closed()
 
 
 async def serve(handler: object) -> asyncio.Server:
