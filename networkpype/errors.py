@@ -32,7 +32,6 @@ No message, attribute or pickle of these holds a key, signature, token or passph
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
@@ -101,6 +100,8 @@ class UnknownLimitError(ConfigurationError):
     """A request names a rate limit that the throttler does not have."""
 
     def __init__(self, limit_id: object = "", known: Iterable[str] = ()) -> None:
+        import difflib  # only a mistake needs it
+
         names = sorted(known)
         near = difflib.get_close_matches(str(limit_id), names, n=1)
         hint = f'; did you mean "{near[0]}"?' if near else ";"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import io
 import logging
 import re
@@ -169,6 +168,8 @@ def check_options(options: Mapping[str, Any]) -> None:
     if not options:
         return
     for name in sorted(options.keys() - _OPTIONS):
+        import difflib  # only a mistake needs it
+
         near = difflib.get_close_matches(name, [*_ARGUMENTS, *_OPTIONS], n=1)
         hint = f'did you mean "{near[0]}"? ' if near else ""
         raise ConfigurationError(

@@ -203,7 +203,9 @@ class RESTManager:
                 response = await self._connection.call(request, flight=flight, **kwargs)
                 if slot is not None:
                     slot.land()  # what processes the answer may need the same limit
-                return await self._post_process(response), request
+                if self._post_processors:
+                    response = await self._post_process(response)
+                return response, request
         except BaseException as error:
             failure = error
             # Only our own deadline is translated; what a processor or auth raises is theirs.

@@ -31,10 +31,12 @@ class InFlightContext:
         self._held = False
 
     async def __aenter__(self) -> Self:
+        throttler, limit_id = self._throttler, self._limit_id
         if self._departed:
-            self._account, self._held = await self._throttler.hold(self._limit_id), True
+            self._account, self._held = await throttler.hold(limit_id), True
         else:
-            self._account, self._granted_at = await self._throttler.charge(self._limit_id)
+            charged = throttler.try_charge(limit_id) or await throttler.charge(limit_id)
+            self._account, self._granted_at = charged
         return self
 
     async def depart(self) -> None:

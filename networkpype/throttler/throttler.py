@@ -148,13 +148,17 @@ class AsyncThrottler:
             return (await self._wait(limit_id, hold=True))[0]
         return lane.account
 
+    def try_charge(self, limit_id: str) -> tuple[Account, float] | None:
+        """Charge at once, if there is capacity and nobody waits; raises as `acquire` does."""
+        account = self._lane(limit_id).account
+        now = self._now()
+        if self._lines.by_limit or account.try_charge(now) is not None:
+            return None
+        return account, now
+
     async def charge(self, limit_id: str) -> tuple[Account, float]:
         """Do as `acquire` does; return the account and when it was charged."""
-        lane = self._lane(limit_id)
-        now = self._now()
-        if self._lines.by_limit or lane.account.try_charge(now) is not None:
-            return await self._wait(limit_id)
-        return lane.account, now
+        return self.try_charge(limit_id) or await self._wait(limit_id)
 
     def lift(self, account: Account, granted_at: float) -> bool:
         """Hold what `charge` returned; False where it expired, and nothing is charged then."""

@@ -47,6 +47,10 @@ class Window:
 
     def lift(self, weight: int, at: float) -> None:
         """Hold a charge of `weight` that was made at `at` and has not expired."""
+        if self.times and self.times[-1] == at and self.weights[-1] == weight:
+            self.times.pop()  # the newest, as most often
+            self.weights.pop()
+            return
         self.refund(weight, at)
         self.used += weight
 

@@ -9,7 +9,6 @@ noise, and a sample that cannot be true beside the others is believed once a sec
 from __future__ import annotations
 
 import math
-import statistics
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -128,7 +127,9 @@ def centre_ms(offsets_ms: Sequence[float]) -> float:
     The weights are 1, 3, 5, ... from the oldest to the newest.
     """
     weighted = sum((2 * place + 1) * each for place, each in enumerate(offsets_ms))
-    return (statistics.median(offsets_ms) + weighted / len(offsets_ms) ** 2) / 2
+    in_order, count = sorted(offsets_ms), len(offsets_ms)
+    median = (in_order[(count - 1) // 2] + in_order[count // 2]) / 2
+    return (median + weighted / count**2) / 2
 
 
 def agree(sample: ClockSample, estimate: ClockEstimate) -> bool:

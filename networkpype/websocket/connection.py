@@ -66,15 +66,16 @@ class WebSocketConnection:
                 raise ConfigurationError(f"{name} is a {type(function).__name__}; pass a callable")
         guard_dials(aiohttp_client_session)
         self._session = aiohttp_client_session
-        # Without a frame between the caller and the clock: it is asked for every message.
-        self._unix_time = time.time if clock is None else clock.time
+        self._clock = clock
         self._hook = hook
         self._json_loads = json_loads
         self._url = ""
         self._dialing: object | None = None
         self._line: Line | None = None
         self._left = False
-        self._last_recv_time = 0.0
+        self._now: Callable[[], float] = time.monotonic
+        self._data_at = 0.0
+        self._last_recv_time = 0.0  # where a clock was given
 
     @property
     def connected(self) -> bool:
@@ -87,7 +88,10 @@ class WebSocketConnection:
     @property
     def last_recv_time(self) -> float:
         """Return when the last data frame came, in Unix seconds of the local clock; 0 for never."""
-        return self._last_recv_time
+        if self._clock is not None or not self._data_at:
+            return self._last_recv_time
+        # A message is stamped with the time that its watch needs anyway: one clock, not two.
+        return time.time() - (self._now() - self._data_at)
 
     async def connect(
         self,
@@ -172,7 +176,7 @@ class WebSocketConnection:
         if not was_wanted:
             line.drop()
             raise NotConnectedError("disconnect() was called while dialing; nothing is left open")
-        self._line = line
+        self._line, self._now = line, line.now
         emit(self._hook, WebSocketOpened(line.url))
 
     async def disconnect(self) -> None:
@@ -255,16 +259,18 @@ class WebSocketConnection:
                 message = await ws.receive()
                 kind = message.type
                 if kind is TEXT:
-                    pulse.frame_at = now()
-                    self._last_recv_time = self._unix_time()
+                    self._data_at = pulse.frame_at = now()
+                    if self._clock is not None:
+                        self._last_recv_time = self._clock.time()
                     try:
                         return WebSocketResponse(line.loads(message.data))
                     except Exception:  # noqa: S110  text() says below what it is
                         pass
                     return WebSocketResponse(line.decoder.text(message.data))
                 if kind is WSMsgType.BINARY:
-                    pulse.frame_at = now()
-                    self._last_recv_time = self._unix_time()
+                    self._data_at = pulse.frame_at = now()
+                    if self._clock is not None:
+                        self._last_recv_time = self._clock.time()
                     return WebSocketResponse(line.decoder.binary(message.data))
                 if kind is WSMsgType.PING or kind is WSMsgType.PONG:
                     pulse.frame_at = now()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -119,15 +119,16 @@ class WebSocketManager:
         """Send a protocol ping."""
         await self._connection.ping(payload)
 
-    async def receive(self) -> WebSocketResponse | None:
+    def receive(self) -> Coroutine[Any, Any, WebSocketResponse | None]:
         """Return the next message after its post-processors; None when this side disconnected.
 
         Raises what `WebSocketConnection.receive` raises.
         """
+        return self._receive_processed() if self._post_processors else self._connection.receive()
+
+    async def _receive_processed(self) -> WebSocketResponse | None:
         response = await self._connection.receive()
-        if response is not None and self._post_processors:
-            return await self._post_process(response)
-        return response
+        return None if response is None else await self._post_process(response)
 
     def iter_messages(self) -> AsyncIterator[WebSocketResponse]:
         """Yield messages until this side disconnects; raises what `receive` raises."""
