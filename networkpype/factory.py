@@ -46,7 +46,8 @@ class ConnectionsFactory:
     Server cookies are dropped unless `store_cookies`; what `update_cookies` sets is always sent.
     Proxies and .netrc of the environment are ignored unless `trust_env`. `ssl_context` replaces the
     default verification, for a private CA or a pinned certificate. `max_connections` bounds open
-    sockets; a request beyond it waits within its own deadline. `resolver` is aiohttp's.
+    sockets, WebSockets among them; a request beyond it waits within its own deadline. `resolver` is
+    aiohttp's.
     """
 
     def __init__(

@@ -118,3 +118,20 @@ def test_a_websocket_request_is_copied_deeply() -> None:
     twin = copy.deepcopy(request)
     twin.payload["args"][0]["key"] = 2
     assert request.payload == {"args": [{"key": 1}]}
+
+
+class WithPrivateSlot:
+    __slots__ = ("__dict__", "__secret", "open")
+
+    def __init__(self) -> None:
+        self.open, self.__secret = ["a"], ["b"]
+
+    def secret(self) -> list[str]:
+        return self.__secret
+
+
+def test_private_slots_are_copied_too() -> None:
+    original = WithPrivateSlot()
+    twin = copy_object(original)
+    assert (twin.open, twin.secret()) == (["a"], ["b"])
+    assert twin.secret() is not original.secret()
