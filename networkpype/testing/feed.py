@@ -235,8 +235,7 @@ class _Client:
 
     async def close(self, code: int, reason: str) -> None:
         """Send a close frame and hang up."""
-        # A TLS transport that is closed already answers with an AttributeError.
-        with suppress(ConnectionError, AttributeError):
+        with suppress(ConnectionError):
             await self.response.close(code=code, message=reason.encode(), drain=False)
 
     @property
