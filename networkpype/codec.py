@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from networkpype.errors import ConfigurationError
 
-__all__ = ["JSONLoads", "decimal_loads", "dumps", "loads"]
+__all__ = ["JSONLoads", "decimal_loads", "dumps", "dumps_utf8", "loads"]
 
 JSONLoads: TypeAlias = Callable[[str | bytes], Any]
 
@@ -26,6 +26,7 @@ def _refuse_constant(name: str) -> NoReturn:
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 _decode_decimal = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=Decimal).decode
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_encode_utf8 = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 
 
 def loads(text: str | bytes) -> Any:
@@ -49,8 +50,17 @@ def decimal_loads(text: str | bytes) -> Any:
 
 def dumps(value: Any) -> str:
     """Write compact JSON in ASCII; what JSON cannot hold is a ConfigurationError."""
+    return _written(_encode, value)
+
+
+def dumps_utf8(value: Any) -> str:
+    """Write compact JSON that keeps letters beyond ASCII as they are, as exchanges sign it."""
+    return _written(_encode_utf8, value)
+
+
+def _written(encode: Callable[[Any], str], value: Any) -> str:
     try:
-        return _encode(value)
+        return encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"the body cannot be JSON: {error}; send numbers such as Decimal as str, "

@@ -57,7 +57,7 @@ FORBIDDEN = [
 ]
 
 # Packages whose `__init__` hands names on; every other one is empty but for its docstring.
-RE_EXPORTERS = {"", "auth", "testing"}
+RE_EXPORTERS = {"", "auth", "exchanges", "testing"}
 
 # Modules whose classes are for networkpype itself, and rooms that users import by their own path.
 INSIDE = (

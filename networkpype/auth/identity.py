@@ -1,0 +1,121 @@
+"""Who signs, and with which clock, nonces and ids."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import NoReturn, Protocol
+
+from networkpype.credentials import Credentials
+from networkpype.errors import ConfigurationError, MissingCredentialsError
+from networkpype.signing.methods import Signer, SigningMethod
+from networkpype.signing.nonces import Nonces, NonceUnit
+
+__all__ = ["Identity", "TimeSource"]
+
+
+class TimeSource(Protocol):
+    """Tells the exchange's time in Unix seconds; a `TimeSynchronizer` is one."""
+
+    def time(self) -> float: ...
+
+
+class Identity:
+    """Credentials bound to signers, a clock, and sources of nonces and ids.
+
+    A scheme or pattern asks it for everything that is secret or new. `key`, `passphrase`, `memo`
+    and `wallet` are texts, empty where the credentials have none.
+    """
+
+    __slots__ = (
+        "_credentials",
+        "_new_id",
+        "_nonce",
+        "_signers",
+        "key",
+        "memo",
+        "passphrase",
+        "time_source",
+        "wallet",
+    )
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        time_source: TimeSource,
+        *,
+        nonce: Callable[[], int | str] | None = None,
+        new_id: Callable[[], int | str] | None = None,
+        nonce_unit: NonceUnit = "ms",
+    ) -> None:
+        if not isinstance(credentials, Credentials):
+            raise ConfigurationError(
+                f"credentials is a {type(credentials).__name__}; pass Credentials(key=..., ...)"
+            )
+        for name, source in (("nonce", nonce), ("new_id", new_id)):
+            if source is not None and not callable(source):
+                raise ConfigurationError(f"{name} is a {type(source).__name__}; pass a callable")
+        self._credentials = credentials
+        self.time_source = time_source
+        self._nonce = Nonces(nonce_unit, self.time) if nonce is None else nonce
+        self._new_id = new_id
+        self._signers: dict[SigningMethod, Signer] = {}
+        self.key = credentials.reveal("key")
+        self.passphrase = credentials.reveal("passphrase")
+        self.memo = credentials.reveal("memo")
+        self.wallet = credentials.reveal("wallet")
+
+    @property
+    def has_private_key(self) -> bool:
+        """Tell whether the credentials hold a private key or name a file with one."""
+        return self._credentials.private_key is not None or (
+            self._credentials.private_key_path is not None
+        )
+
+    def time(self) -> float:
+        """Return the exchange's time in Unix seconds."""
+        return self.time_source.time()
+
+    def nonce(self) -> int | str:
+        """Return the next nonce: greater than every one before, unless the source is yours."""
+        return self._nonce()
+
+    def random_text(self) -> str:
+        """Return a text that never comes again, for exchanges whose nonce is no number.
+
+        From `nonce` where that gives texts, else from `new_id`, else 32 hex digits.
+        """
+        if not isinstance(self._nonce, Nonces) and isinstance(text := self._nonce(), str):
+            return text
+        return str(self._new_id()) if self._new_id is not None else uuid.uuid4().hex
+
+    def new_id(self) -> int | str | None:
+        """Return an id of the caller's source for a message, None where there is no source."""
+        return None if self._new_id is None else self._new_id()
+
+    def sign(self, method: SigningMethod, message: str | bytes) -> str:
+        """Return the signature of the message; text is signed as UTF-8."""
+        signer = self._signers.get(method)
+        if signer is None:
+            signer = self._signers[method] = self._bind(method)
+        if isinstance(message, str):
+            message = message.encode("utf-8", "surrogateescape")
+        return signer(message)
+
+    def _bind(self, method: SigningMethod) -> Signer:
+        credentials = self._credentials
+        # An exchange that hands out a PEM key calls it a secret as often as not.
+        field = "private_key" if method.takes_private_key and self.has_private_key else "secret"
+        if not credentials.has(field):
+            raise MissingCredentialsError(
+                f"signing with {method!r} needs a {field}; pass Credentials({field}=...)"
+            )
+        return method.signer(
+            credentials.reveal(field), credentials.reveal("private_key_password") or None
+        )
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("Identity does not pickle or copy: it holds secrets")
+
+    def __repr__(self) -> str:
+        return "Identity(***)"

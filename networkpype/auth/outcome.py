@@ -1,0 +1,104 @@
+"""What a frame means for a login, and what a connection needs before it is dialed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from networkpype.errors import AuthenticationFailure
+from networkpype.redact import mask_url
+from networkpype.websocket.request import WebSocketRequest
+
+__all__ = ["AuthOutcome", "AuthStatus", "PreAuth"]
+
+
+class AuthStatus(Enum):
+    """What a frame says about who we are."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CHALLENGE = "challenge"
+    NOT_MINE = "not mine"
+    """The frame has nothing to do with the login: data, another ack, a pong."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthOutcome:
+    """The meaning of one frame; make it with the class methods.
+
+    `lifetime_s` counts from the ack, None where the exchange told none. `reason` is the exchange's
+    own text, escaped. `definite` is False for a refusal that may pass, such as a rate limit;
+    `retry_after_s` is the wait that came with it. `answer` is the frame that a challenge wants.
+    """
+
+    status: AuthStatus
+    lifetime_s: float | None = None
+    reason: str = ""
+    failure: AuthenticationFailure | None = None
+    definite: bool = True
+    retry_after_s: float | None = None
+    answer: WebSocketRequest | None = None
+
+    @classmethod
+    def accepted(cls, lifetime_s: float | None = None) -> AuthOutcome:
+        """The exchange knows who we are, for so long."""
+        return cls(AuthStatus.ACCEPTED, lifetime_s=lifetime_s)
+
+    @classmethod
+    def rejected(
+        cls,
+        reason: str,
+        *,
+        failure: AuthenticationFailure = AuthenticationFailure.REJECTED,
+        definite: bool = True,
+        retry_after_s: float | None = None,
+    ) -> AuthOutcome:
+        """The exchange refused the login."""
+        return cls(
+            AuthStatus.REJECTED,
+            reason=reason,
+            failure=failure,
+            definite=definite,
+            retry_after_s=retry_after_s,
+        )
+
+    @classmethod
+    def expired(cls, reason: str = "") -> AuthOutcome:
+        """The token or key that was good is no more; a fresh one is needed."""
+        return cls(
+            AuthStatus.EXPIRED,
+            reason=reason,
+            failure=AuthenticationFailure.EXPIRED,
+            definite=False,
+        )
+
+    @classmethod
+    def challenge(cls, answer: WebSocketRequest | None = None) -> AuthOutcome:
+        """The exchange asked something; without an `answer` to send the login is complete."""
+        return cls(AuthStatus.CHALLENGE, answer=answer)
+
+    @classmethod
+    def not_mine(cls) -> AuthOutcome:
+        """The frame is somebody else's."""
+        return _NOT_MINE
+
+
+_NOT_MINE = AuthOutcome(AuthStatus.NOT_MINE)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PreAuth:
+    """What to dial: the whole URL, headers of the handshake, and how long what was got is good.
+
+    `lifetime_s` is that of a listen key or token, None where it lives as long as the connection.
+    `query` and path of the URL may hold a key: show it masked only.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    lifetime_s: float | None = None
+
+    def __repr__(self) -> str:
+        return f"PreAuth({mask_url(self.url)}, lifetime_s={self.lifetime_s})"

@@ -1,0 +1,1 @@
+"""How a WebSocket logs in: one family of exchanges a module, each exchange mere data."""

@@ -1,0 +1,115 @@
+"""Credentials, a REST scheme and a WebSocket pattern, put together to an `Auth`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from networkpype.auth.base import Auth
+from networkpype.auth.identity import Identity
+from networkpype.auth.patterns.base import WebSocketAuthPattern
+from networkpype.auth.schemes.base import RESTScheme
+from networkpype.credentials import Credentials, origin_of
+from networkpype.errors import ConfigurationError
+from networkpype.rest.request import RESTRequest
+from networkpype.signing.nonces import NonceUnit
+from networkpype.time_synchronizer import TimeSynchronizer
+from networkpype.websocket.request import WebSocketRequest
+
+__all__ = ["SchemeAuth"]
+
+
+class SchemeAuth(Auth):
+    """Sign REST requests by a scheme and log WebSockets in by a pattern.
+
+    Both are any `RESTScheme` and `WebSocketAuthPattern`, yours among them; either may be left out.
+    Requests to other origins than `origins` (or those of the credentials, which go first) are
+    refused with a ConfigurationError and not signed; with neither given, any ``https://`` may be.
+
+    `nonce` replaces the strictly increasing numbers in `nonce_unit`, `new_id` gives the ids of
+    messages. Share one instance among all connections of an API key: two would repeat nonces.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        scheme: RESTScheme | None = None,
+        pattern: WebSocketAuthPattern | None = None,
+        *,
+        time_provider: TimeSynchronizer | None = None,
+        nonce: Callable[[], int | str] | None = None,
+        new_id: Callable[[], int | str] | None = None,
+        nonce_unit: NonceUnit = "ms",
+        origins: Collection[str] = (),
+        name: str = "",
+    ) -> None:
+        super().__init__(time_provider)
+        if scheme is not None and not isinstance(scheme, RESTScheme):
+            raise ConfigurationError(f"scheme is a {_named(scheme)}; pass a RESTScheme instance")
+        if pattern is not None and not isinstance(pattern, WebSocketAuthPattern):
+            raise ConfigurationError(
+                f"pattern is a {_named(pattern)}; pass a WebSocketAuthPattern instance"
+            )
+        self._identity = Identity(
+            credentials, self.time_provider, nonce=nonce, new_id=new_id, nonce_unit=nonce_unit
+        )
+        self._scheme = scheme
+        self._pattern = None if pattern is None else pattern.bound_to(self._identity)
+        self._origins = frozenset(credentials.origins or origins)
+        self._name = name
+
+    @property
+    def ws_pattern(self) -> WebSocketAuthPattern | None:
+        """Return how a connection logs in; for a second connection take its `fresh()`."""
+        return self._pattern
+
+    @property
+    def scheme(self) -> RESTScheme | None:
+        """Return how REST requests are signed."""
+        return self._scheme
+
+    @property
+    def identity(self) -> Identity:
+        """Return who signs."""
+        return self._identity
+
+    def adopt_time_provider(self, synchronizer: TimeSynchronizer) -> None:
+        super().adopt_time_provider(synchronizer)
+        self._identity.time_source = self.time_provider
+
+    async def rest_authenticate(self, request: RESTRequest) -> RESTRequest:
+        """Return the request signed; its path, query, headers and body are what is sent."""
+        if self._scheme is None:
+            raise ConfigurationError(f"{self!r} has no REST scheme; pass scheme=")
+        self._check_origin(request)
+        return self._scheme.sign(request, self._identity)
+
+    async def ws_authenticate(self, request: WebSocketRequest) -> WebSocketRequest:
+        """Return the message with what the pattern puts into private ones."""
+        if self._pattern is not None:
+            request.payload = self._pattern.sign_message(request.payload)
+        return request
+
+    def _check_origin(self, request: RESTRequest) -> None:
+        url = request.wire_url
+        origin = origin_of(url)
+        if origin in self._origins:
+            return
+        if self._origins:
+            raise ConfigurationError(
+                f"{origin} is none of the origins that these credentials may go to "
+                f"({', '.join(sorted(self._origins))}); nothing was signed or sent; "
+                "pass Credentials(origins=[...]) to allow it"
+            )
+        if url.scheme != "https":
+            raise ConfigurationError(
+                f"{origin} would show the signature to the network; use https://, or for this "
+                "machine name it in Credentials(origins=[...])"
+            )
+
+    def __repr__(self) -> str:
+        return f"SchemeAuth({self._name or type(self._scheme).__name__})"
+
+
+def _named(value: Any) -> str:
+    return f"class {value.__name__}" if isinstance(value, type) else type(value).__name__

@@ -1,0 +1,60 @@
+"""The four named steps from a request to a signed one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+from networkpype.auth.identity import Identity
+from networkpype.auth.schemes.draft import Draft
+from networkpype.rest.request import RESTRequest
+
+__all__ = ["RESTScheme"]
+
+
+class RESTScheme(ABC):
+    """How an exchange wants its REST requests signed: data and four steps, without a key.
+
+    Subclass it for an exchange of no known family and hand an instance to `SchemeAuth`; each step
+    sets what it makes on the draft. One instance serves any number of identities at once, so it
+    keeps nothing between requests.
+    """
+
+    @abstractmethod
+    def canonical(self, draft: Draft) -> None:
+        """Settle what is sent: timestamp, nonce, query and body, all but the signature."""
+
+    @abstractmethod
+    def string_to_sign(self, draft: Draft) -> str | bytes:
+        """Return what the signature is made over; text counts as UTF-8."""
+
+    @abstractmethod
+    def signature(self, draft: Draft) -> str:
+        """Return the signature over ``draft.string_to_sign``."""
+
+    @abstractmethod
+    def place(self, draft: Draft) -> None:
+        """Put ``draft.signature`` and what goes with it into headers, query or body."""
+
+    def sign(self, request: RESTRequest, identity: Identity) -> RESTRequest:
+        """Take all steps and return the request, signed."""
+        draft = Draft(request, identity)
+        self.canonical(draft)
+        draft.string_to_sign = self.string_to_sign(draft)
+        draft.signature = self.signature(draft)
+        self.place(draft)
+        draft.finish()
+        return request
+
+    def steps(self, request: RESTRequest, identity: Identity) -> Iterator[tuple[str, Draft]]:
+        """Take the steps one by one, yielding each one's name and the draft after it."""
+        draft = Draft(request, identity)
+        self.canonical(draft)
+        yield "canonical", draft
+        draft.string_to_sign = self.string_to_sign(draft)
+        yield "string to sign", draft
+        draft.signature = self.signature(draft)
+        yield "signature", draft
+        self.place(draft)
+        draft.finish()
+        yield "placing", draft

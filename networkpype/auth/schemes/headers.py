@@ -1,0 +1,60 @@
+"""The largest family: one string over time, method, path and body, and headers for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from networkpype.auth.schemes.base import RESTScheme
+from networkpype.auth.schemes.draft import Draft, Template
+from networkpype.auth.schemes.layout import Layout
+from networkpype.signing.methods import HMAC, SigningMethod
+from networkpype.signing.timestamps import TimeFormat, time_writer
+
+__all__ = ["HeaderSignature"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class HeaderSignature(RESTScheme):
+    """Sign a template and place headers, each a template too; the fields are those of `FIELDS`.
+
+    `expires_in_s`, where set, makes `expires`: the timestamp that many seconds later, in its form.
+    """
+
+    message: str
+    headers: Mapping[str, str]
+    signing: SigningMethod = field(default_factory=HMAC)
+    timestamp: TimeFormat = "ms"
+    layout: Layout = field(default_factory=Layout)
+    expires_in_s: float | None = None
+    recv_window: str = ""
+    content_type: str = ""
+    """A Content-Type of its own for requests whose body sets none."""
+
+    def __post_init__(self) -> None:
+        self._message = Template(self.message)
+        self._headers = [(name, Template(text)) for name, text in self.headers.items()]
+        self._write_time = time_writer(self.timestamp)
+        self._takes_nonce = "{nonce}" in self.message
+
+    def canonical(self, draft: Draft) -> None:
+        now = draft.identity.time()
+        draft.timestamp = self._write_time(now)
+        if self.expires_in_s is not None:
+            draft.expires = self._write_time(now + self.expires_in_s)
+        if self._takes_nonce:
+            draft.nonce = str(draft.identity.nonce())
+        draft.recv_window = self.recv_window
+        draft.content_type = self.content_type
+        self.layout.settle(draft)
+
+    def string_to_sign(self, draft: Draft) -> str:
+        return self._message(draft)
+
+    def signature(self, draft: Draft) -> str:
+        return draft.identity.sign(self.signing, draft.string_to_sign)
+
+    def place(self, draft: Draft) -> None:
+        headers = draft.headers
+        for name, text in self._headers:
+            headers[name] = text(draft)

@@ -1,0 +1,224 @@
+"""Who am I? Keys and secrets, held so that nothing shows them by accident."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator
+
+from networkpype.errors import ConfigurationError, MissingCredentialsError
+from networkpype.wire import WireURL, split_url
+
+__all__ = ["Credentials", "origin_of"]
+
+# What each field may be called in the environment, behind the prefix.
+_VARIABLES = {
+    "key": ("KEY", "API_KEY", "ACCESS_ID"),
+    "secret": ("SECRET", "API_SECRET", "SECRET_KEY"),
+    "passphrase": ("PASSPHRASE", "API_PASSPHRASE"),
+    "memo": ("MEMO", "UID"),
+    "private_key": ("PRIVATE_KEY",),
+    "private_key_path": ("PRIVATE_KEY_PATH",),
+    "private_key_password": ("PRIVATE_KEY_PASSWORD",),
+    "wallet": ("WALLET",),
+}
+_LARGEST_FILE = 1 << 16
+
+
+class Credentials(BaseModel):
+    """One account's identity at one exchange.
+
+    `memo` is what some call uid or account id. `private_key` is a PEM text or whatever else the
+    exchange hands out; `private_key_path` names a file with it, which is read when it is first
+    needed and refused where other users may read it; `private_key_password` opens an encrypted one.
+    `wallet` is an address, which is public.
+
+    `origins`, such as ``https://api.coinex.com``, are the only places that may see a request signed
+    with these; empty leaves it to the exchange's own. ``http://`` is for this machine alone.
+
+    No value shows in `repr`, `str`, `vars`, `model_dump` or an error: the fields are pydantic's
+    `SecretStr`, whose ``get_secret_value()`` gives the text. A pickle is refused.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    key: SecretStr | None = None
+    secret: SecretStr | None = None
+    passphrase: SecretStr | None = None
+    memo: SecretStr | None = None
+    private_key: SecretStr | None = None
+    private_key_path: Path | None = None
+    private_key_password: SecretStr | None = None
+    wallet: str | None = None
+    origins: tuple[str, ...] = ()
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            problem = "; ".join(_told(each["loc"], each["msg"]) for each in error.errors())
+            fields.clear()  # a traceback that prints local variables would print them
+        else:
+            return
+        # Out here, so that no context keeps pydantic's error.
+        raise ConfigurationError(problem)
+
+    @classmethod
+    def from_env(cls, prefix: str, *, environ: Mapping[str, str] | None = None) -> Self:
+        """Read ``COINEX_KEY``, ``COINEX_SECRET``, ... for the prefix ``COINEX``.
+
+        Also known are ``_API_KEY``, ``_ACCESS_ID``, ``_API_SECRET``, ``_SECRET_KEY``,
+        ``_API_PASSPHRASE`` and ``_UID``. Raises MissingCredentialsError where none is set, and
+        ConfigurationError where two names of one field are.
+        """
+        source = os.environ if environ is None else environ
+        start = prefix.removesuffix("_").upper()
+        found: dict[str, str] = {}
+        for field, names in _VARIABLES.items():
+            there = [f"{start}_{name}" for name in names if f"{start}_{name}" in source]
+            if len(there) > 1:
+                raise ConfigurationError(f"{' and '.join(there)} are both set; keep one of them")
+            if there:
+                found[field] = source[there[0]]
+        if not found:
+            raise MissingCredentialsError(
+                f"no credentials in the environment; set {start}_KEY and {start}_SECRET"
+            )
+        return cls(**found)
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str], table: str) -> Self:
+        """Read the fields from a table of a TOML file that no other user may read."""
+        try:
+            content = tomllib.loads(_read_private(Path(path)))
+        except tomllib.TOMLDecodeError as error:
+            problem = str(error)  # names the line, never shows it
+        else:
+            found = content.get(table)
+            if not isinstance(found, dict):
+                known = ", ".join(f"[{name}]" for name in content) or "none"
+                raise MissingCredentialsError(f"{path} has no table [{table}]; it has: {known}")
+            return cls(**found)
+        raise ConfigurationError(f"{path} is no TOML: {problem}")
+
+    def require(self, *fields: str, by: str = "this exchange") -> None:
+        """Raise MissingCredentialsError unless each field is there; a key file is a private key."""
+        lacking = [field for field in fields if not self.has(field)]
+        if lacking:
+            raise MissingCredentialsError(
+                f"{by} needs {' and '.join(lacking)}; pass Credentials({lacking[0]}=...)"
+            )
+
+    def has(self, field: str) -> bool:
+        """Tell whether the field is set; a key file counts as a private key."""
+        if field == "private_key" and self.private_key_path is not None:
+            return True
+        return getattr(self, field) is not None
+
+    def reveal(self, field: str) -> str:
+        """Return the text of a field, empty where it is not set; a key file is read here."""
+        if field == "private_key" and self.private_key is None and self.private_key_path:
+            return _read_private(self.private_key_path)
+        value = getattr(self, field)
+        return value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
+
+    @field_validator(
+        "key", "secret", "passphrase", "memo", "private_key", "private_key_password", "wallet"
+    )
+    @classmethod
+    def _no_blanks(cls, value: SecretStr | str | None, info: Any) -> SecretStr | str | None:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if text is None:
+            return value
+        if not text.strip():
+            raise ValueError("is blank; leave it out, or set it")
+        # A PEM file ends with a line break; in anything else it is a slip of copy and paste.
+        if info.field_name != "private_key" and (text != text.strip() or not text.isprintable()):
+            raise ValueError("has blanks at its ends or control characters in it; strip it")
+        return value
+
+    @field_validator("origins", mode="before")
+    @classmethod
+    def _sequence(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(_check_origin, value))
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("Credentials do not pickle; build them where they are used")
+
+    def __copy__(self) -> Self:
+        return self  # frozen
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self
+
+    def __repr__(self) -> str:
+        shown = [field for field in type(self).model_fields if getattr(self, field)]
+        return f"Credentials({', '.join(f'{field}=***' for field in shown)})"
+
+    __str__ = __repr__
+
+
+def origin_of(url: WireURL) -> str:
+    """Return scheme and host; a WebSocket's counts as that of its HTTP upgrade."""
+    scheme = {"wss": "https", "ws": "http"}.get(url.scheme, url.scheme)
+    return f"{scheme}://{url.host}"
+
+
+def _check_origin(text: str) -> str:
+    try:
+        url = split_url(text)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
+    if url.path != "/" or url.query:
+        raise ValueError("an origin is scheme and host, without a path")
+    if url.scheme in ("http", "ws") and not _is_loopback(url.host):
+        raise ValueError("http:// would show the signature to the network; use https://")
+    return origin_of(url)
+
+
+def _is_loopback(host: str) -> bool:
+    name = host.partition("]")[0].removeprefix("[") if host[0] == "[" else host.partition(":")[0]
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+def _told(place: tuple[str | int, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    if message == "Extra inputs are not permitted":
+        message = f"is unknown; there are {', '.join(Credentials.model_fields)}"
+    return f"{'.'.join(map(str, place))}: {message}"
+
+
+def _read_private(path: Path) -> str:
+    """Read a small file that group and others may not; asked of the open file, not of its name."""
+    try:
+        with path.expanduser().open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise ConfigurationError(
+                    f"{path} may be read by others (mode {stat.S_IMODE(mode):04o}); "
+                    f"run: chmod 600 {path}"
+                )
+            content = file.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise MissingCredentialsError(f"{path} cannot be read: {error.strerror}") from None
+    if len(content) > _LARGEST_FILE:
+        raise ConfigurationError(f"{path} is larger than {_LARGEST_FILE} bytes; it is no key file")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        pass
+    raise ConfigurationError(f"{path} is no text; convert the key to PEM")

@@ -1,0 +1,115 @@
+"""Find an exchange by its name; each module is imported when it is first asked for."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from importlib import import_module
+
+from networkpype.auth.scheme_auth import SchemeAuth
+from networkpype.credentials import Credentials
+from networkpype.errors import ConfigurationError
+from networkpype.exchanges.exchange import Exchange
+from networkpype.time_synchronizer import TimeSynchronizer
+
+__all__ = ["exchange", "exchange_auth", "names"]
+
+# Name -> module and what it is called there.
+_PLACES: dict[str, tuple[str, str]] = {
+    "binance": ("binance", "BINANCE"),
+    "binance-margin": ("binance", "MARGIN"),
+    "binance-usdm": ("binance_usdm", "BINANCE_USDM"),
+    "binance-ws-api": ("binance_ws_api", "BINANCE_WS_API"),
+    "backpack": ("backpack", "BACKPACK"),
+    "bingx": ("bingx", "BINGX"),
+    "bitfinex": ("bitfinex", "BITFINEX"),
+    "bitget": ("bitget", "BITGET"),
+    "bitmart": ("bitmart", "BITMART"),
+    "bitmart-contract": ("bitmart", "BITMART_CONTRACT"),
+    "bitmex": ("bitmex", "BITMEX"),
+    "bitstamp": ("bitstamp", "BITSTAMP"),
+    "bybit": ("bybit", "BYBIT"),
+    "coinbase": ("coinbase", "COINBASE"),
+    "coinbaseexchange": ("coinbaseexchange", "COINBASE_EXCHANGE"),
+    "coinex": ("coinex", "COINEX"),
+    "coinex-futures": ("coinex", "COINEX_FUTURES"),
+    "cryptocom": ("cryptocom", "CRYPTOCOM"),
+    "deribit": ("deribit", "DERIBIT"),
+    "ethgas": ("ethgas", "ETHGAS"),
+    "gate": ("gate", "GATE"),
+    "gate-ws-api": ("gate", "GATE_WS_API"),
+    "gemini": ("gemini", "GEMINI"),
+    "htx": ("htx", "HTX"),
+    "htx-contract": ("htx_contract", "HTX_CONTRACT"),
+    "hyperliquid": ("hyperliquid", "HYPERLIQUID"),
+    "kraken": ("kraken", "KRAKEN"),
+    "krakenfutures": ("krakenfutures", "KRAKEN_FUTURES"),
+    "kucoin": ("kucoin", "KUCOIN"),
+    "kucoin-futures": ("kucoin", "KUCOIN_FUTURES"),
+    "mexc": ("mexc", "MEXC"),
+    "mexc-contract": ("mexc_contract", "MEXC_CONTRACT"),
+    "okx": ("okx", "OKX"),
+    "phemex": ("phemex", "PHEMEX"),
+    "whitebit": ("whitebit", "WHITEBIT"),
+    "woo": ("woo", "WOO"),
+}
+
+
+def names() -> list[str]:
+    """Return the names of all exchanges, variants as ``binance-usdm``, in order."""
+    return sorted(_PLACES)
+
+
+def exchange(name: str, *, sandbox: bool = False) -> Exchange:
+    """Return the data of an exchange, or of its sandbox.
+
+    Raises ConfigurationError for an unknown name and for a sandbox that does not exist.
+    """
+    if name not in _PLACES:
+        near = difflib.get_close_matches(str(name), _PLACES, n=1)
+        hint = f'did you mean "{near[0]}"? ' if near else ""
+        raise ConfigurationError(f'no exchange "{name}"; {hint}known: {", ".join(names())}')
+    module, attribute = _PLACES[name]
+    found: Exchange = getattr(import_module(f"networkpype.exchanges.{module}"), attribute)
+    if not sandbox:
+        return found
+    if found.sandbox is None:
+        raise ConfigurationError(
+            f"{name} has no sandbox that is known here, and the live exchange never takes its "
+            "place; leave out sandbox=True to trade with real money"
+        )
+    return found.sandbox
+
+
+def exchange_auth(
+    name: str,
+    credentials: Credentials,
+    *,
+    time_provider: TimeSynchronizer | None = None,
+    nonce: Callable[[], int | str] | None = None,
+    new_id: Callable[[], int | str] | None = None,
+    sandbox: bool = False,
+) -> SchemeAuth:
+    """Build the auth of an exchange, bound to the exchange's own origins.
+
+    Credentials that name `origins` are bound to those instead. Raises MissingCredentialsError where
+    a field is lacking that the exchange asks for, and MissingExtraError with the pip command where
+    a signature needs a package that is not installed.
+    """
+    found = exchange(name, sandbox=sandbox)
+    if not isinstance(credentials, Credentials):
+        raise ConfigurationError(
+            f"credentials is a {type(credentials).__name__}; pass Credentials(key=..., ...)"
+        )
+    credentials.require(*found.needs, by=found.name)
+    return SchemeAuth(
+        credentials,
+        found.scheme,
+        found.pattern,
+        time_provider=time_provider,
+        nonce=nonce,
+        new_id=new_id,
+        nonce_unit=found.nonce_unit,
+        origins=found.origins,
+        name=found.name,
+    )
