@@ -25,8 +25,10 @@ def _refuse_constant(name: str) -> NoReturn:
 # Built once: json.loads() with any hook builds a decoder a call.
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 _decode_decimal = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=Decimal).decode
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-_encode_utf8 = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
+# What holds itself ends in a RecursionError, so nothing has to be remembered on the way.
+_form: dict[str, Any] = {"separators": (",", ":"), "allow_nan": False, "check_circular": False}
+_encode = json.JSONEncoder(**_form).encode
+_encode_utf8 = json.JSONEncoder(ensure_ascii=False, **_form).encode
 
 
 def loads(text: str | bytes) -> Any:
@@ -50,19 +52,23 @@ def decimal_loads(text: str | bytes) -> Any:
 
 def dumps(value: Any) -> str:
     """Write compact JSON in ASCII; what JSON cannot hold is a ConfigurationError."""
-    return _written(_encode, value)
+    try:
+        return _encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _no_json(error) from None
 
 
 def dumps_utf8(value: Any) -> str:
     """Write compact JSON that keeps letters beyond ASCII as they are, as exchanges sign it."""
-    return _written(_encode_utf8, value)
-
-
-def _written(encode: Callable[[Any], str], value: Any) -> str:
     try:
-        return encode(value)
+        return _encode_utf8(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigurationError(
-            f"the body cannot be JSON: {error}; send numbers such as Decimal as str, "
-            "dates as the exchange's own text, and no NaN"
-        ) from None
+        raise _no_json(error) from None
+
+
+def _no_json(error: Exception) -> ConfigurationError:
+    why = "it is nested too deep, or holds itself" if isinstance(error, RecursionError) else error
+    return ConfigurationError(
+        f"the body cannot be JSON: {why}; send numbers such as Decimal as str, "
+        "dates as the exchange's own text, and no NaN"
+    )

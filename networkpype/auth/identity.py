@@ -59,7 +59,8 @@ class Identity:
         self.time_source = time_source
         self._nonce = Nonces(nonce_unit, self.time) if nonce is None else nonce
         self._new_id = new_id
-        self._signers: dict[SigningMethod, Signer] = {}
+        # By id, for the hash of a method costs more than its signature; the method is kept with it.
+        self._signers: dict[int, tuple[SigningMethod, Signer]] = {}
         self.key = credentials.reveal("key")
         self.passphrase = credentials.reveal("passphrase")
         self.memo = credentials.reveal("memo")
@@ -95,12 +96,12 @@ class Identity:
 
     def sign(self, method: SigningMethod, message: str | bytes) -> str:
         """Return the signature of the message; text is signed as UTF-8."""
-        signer = self._signers.get(method)
-        if signer is None:
-            signer = self._signers[method] = self._bind(method)
+        known = self._signers.get(id(method))
+        if known is None:
+            known = self._signers[id(method)] = (method, self._bind(method))
         if isinstance(message, str):
             message = message.encode("utf-8", "surrogateescape")
-        return signer(message)
+        return known[1](message)
 
     def _bind(self, method: SigningMethod) -> Signer:
         credentials = self._credentials
@@ -110,9 +111,15 @@ class Identity:
             raise MissingCredentialsError(
                 f"signing with {method!r} needs a {field}; pass Credentials({field}=...)"
             )
-        return method.signer(
-            credentials.reveal(field), credentials.reveal("private_key_password") or None
-        )
+        try:
+            return method.signer(
+                credentials.reveal(field), credentials.reveal("private_key_password") or None
+            )
+        except Exception as error:
+            # The frames below hold the key in their local variables, and a traceback may show them.
+            failed = error.with_traceback(None)
+            failed.__cause__ = failed.__context__ = None
+        raise failed
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("Identity does not pickle or copy: it holds secrets")

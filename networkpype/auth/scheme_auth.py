@@ -28,6 +28,7 @@ class SchemeAuth(Auth):
 
     `nonce` replaces the strictly increasing numbers in `nonce_unit`, `new_id` gives the ids of
     messages. Share one instance among all connections of an API key: two would repeat nonces.
+    `ws_pattern` is the pattern, bound; for a second connection take its `fresh()`.
     """
 
     def __init__(
@@ -54,14 +55,9 @@ class SchemeAuth(Auth):
             credentials, self.time_provider, nonce=nonce, new_id=new_id, nonce_unit=nonce_unit
         )
         self._scheme = scheme
-        self._pattern = None if pattern is None else pattern.bound_to(self._identity)
+        self.ws_pattern = None if pattern is None else pattern.bound_to(self._identity)
         self._origins = frozenset(credentials.origins or origins)
         self._name = name
-
-    @property
-    def ws_pattern(self) -> WebSocketAuthPattern | None:
-        """Return how a connection logs in; for a second connection take its `fresh()`."""
-        return self._pattern
 
     @property
     def scheme(self) -> RESTScheme | None:
@@ -86,11 +82,15 @@ class SchemeAuth(Auth):
 
     async def ws_authenticate(self, request: WebSocketRequest) -> WebSocketRequest:
         """Return the message with what the pattern puts into private ones."""
-        if self._pattern is not None:
-            request.payload = self._pattern.sign_message(request.payload)
+        if self.ws_pattern is not None:
+            request.payload = self.ws_pattern.sign_message(request.payload)
         return request
 
     def _check_origin(self, request: RESTRequest) -> None:
+        # An allowed origin with a slash behind it can be followed by a path only.
+        text = request.url
+        if isinstance(text, str) and (end := text.find("/", 8)) > 0 and text[:end] in self._origins:
+            return
         url = request.wire_url
         origin = origin_of(url)
         if origin in self._origins:

@@ -49,7 +49,7 @@ class RESTRequest:
                 raise ConfigurationError(
                     f"method {self.method!r} is unknown; use one of {list(RESTMethod)}"
                 ) from None
-        if type(self.headers) is not dict and not isinstance(self.headers or {}, Mapping):
+        if self.headers and not isinstance(self.headers, Mapping):
             raise ConfigurationError(
                 f"headers are a {type(self.headers).__name__}; pass a mapping of str to str"
             )
@@ -88,8 +88,9 @@ class RESTRequest:
     @property
     def path_qs(self) -> str:
         """Return path and query exactly as they stand on the request line."""
-        query = self.query_string
-        return f"{self.path}?{query}" if query else self.path
+        _, _, path, own = self.wire_url
+        query = encode_query(own, self.params)
+        return f"{path}?{query}" if query else path
 
     @property
     def body_bytes(self) -> bytes:
@@ -97,6 +98,8 @@ class RESTRequest:
         data = self.data
         if data is None:
             return b""
+        if isinstance(data, bytes):
+            return data
         if isinstance(data, str):
             try:
                 return data.encode()
@@ -106,7 +109,7 @@ class RESTRequest:
                 "the body holds half of a surrogate pair, which UTF-8 cannot carry; "
                 "decode the text properly before passing it"
             )
-        if isinstance(data, (bytes, bytearray, memoryview)):
+        if isinstance(data, (bytearray, memoryview)):
             return bytes(data)
         if self.content_type.startswith(FORM_TYPE):
             return encode_pairs(data).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from networkpype.signing.encodings import check_known
@@ -23,13 +24,18 @@ def whole_ms(seconds: float) -> int:
     return int(seconds * 1e3 + _SLACK_MS)
 
 
+@lru_cache(maxsize=8)  # formatting a date costs more than the signature over it
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def _iso_ms(seconds: float) -> str:
     ms = whole_ms(seconds)
-    return f"{datetime.fromtimestamp(ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    return f"{_iso(ms // 1000)}.{ms % 1000:03d}Z"
 
 
 def _iso_s(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(whole_ms(seconds) // 1000, UTC):%Y-%m-%dT%H:%M:%S}"
+    return _iso(whole_ms(seconds) // 1000)
 
 
 _WRITERS: dict[TimeFormat, Callable[[float], str]] = {

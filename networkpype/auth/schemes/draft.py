@@ -19,9 +19,17 @@ __all__ = ["FIELDS", "Draft", "Template"]
 class Draft:
     """A request being signed. `query` and `body` are text exactly as they will be sent.
 
-    A step may set any of them; `finish` writes them into the request. `timestamp` and `nonce` are
-    texts, `expires` too; each is made once a draft.
+    A step may set any of them; `finish` writes them into the request. `timestamp`, `expires`,
+    `nonce` and `recv_window` are texts that the canonical step sets where the scheme has them.
     """
+
+    # Made by the steps; nothing stands there before.
+    expires: str
+    nonce: str
+    recv_window: str
+    signature: str
+    string_to_sign: str | bytes
+    timestamp: str
 
     __slots__ = (
         "body",
@@ -43,19 +51,14 @@ class Draft:
     )
 
     def __init__(self, request: RESTRequest, identity: Identity) -> None:
-        parts = request.wire_url
         self.request = request
         self.identity = identity
-        self.method = str(request.method)
-        self.scheme = parts.scheme
-        self.host = parts.host
-        self.path = parts.path
-        self.query = encode_query(parts.query, request.params)
+        self.method: str = request.method._value_  # .value is a slow descriptor
+        self.scheme, self.host, self.path, query = request.wire_url
+        self.query = encode_query(query, request.params)
         self.body: str | bytes = ""
         self.content_type = ""
         self.headers: dict[str, str] = {}
-        self.timestamp = self.nonce = self.expires = self.recv_window = self.signature = ""
-        self.string_to_sign: str | bytes = ""
 
     def finish(self) -> None:
         """Write the settled URL, body and headers into the request."""
@@ -72,6 +75,13 @@ class Draft:
             placed = {name.lower() for name in own}
             own = {k: v for k, v in given.items() if str(k).lower() not in placed} | own
         request.headers = own
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name not in Draft.__slots__:
+            raise AttributeError(f"Draft has no {name}")
+        raise ConfigurationError(
+            f"a step of the scheme asks for {name}, which no step before it has set"
+        )
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("Draft does not pickle or copy: it holds a signature")
@@ -113,28 +123,37 @@ FIELDS: dict[str, Callable[[Draft], str]] = {
 
 
 class Template:
-    """A text with fields in braces, such as ``{timestamp}{method}{path_qs}{body}``."""
+    """A text with fields in braces, such as ``{timestamp}{method}{path_qs}{body}``.
 
-    __slots__ = ("_parts", "text")
+    `render` fills it in from a draft.
+    """
+
+    __slots__ = ("render", "text")
 
     def __init__(self, text: str, fields: Mapping[str, Callable[[Any], str]] = FIELDS) -> None:
+        self.text = text
         parts: list[Callable[[Any], str]] = []
         for literal, name, _, _ in Formatter().parse(text):
             if literal:
-                parts.append(lambda _, literal=literal: literal)  # type: ignore[misc]
+                parts.append(_constant(literal))
             if name is None:
                 continue
             if name not in fields:
                 known = ", ".join(fields)
                 raise ConfigurationError(f'"{text}" names the field "{name}"; known: {known}')
             parts.append(fields[name])
-        self.text = text
-        self._parts = parts
+        self.render: Callable[[Any], str] = parts[0] if len(parts) == 1 else _joined(parts)
 
     def __call__(self, source: Any) -> str:
-        if len(self._parts) == 1:
-            return self._parts[0](source)
-        return "".join([part(source) for part in self._parts])
+        return self.render(source)
 
     def __repr__(self) -> str:
         return f"Template({self.text!r})"
+
+
+def _constant(text: str) -> Callable[[Any], str]:
+    return lambda _: text
+
+
+def _joined(parts: list[Callable[[Any], str]]) -> Callable[[Any], str]:
+    return lambda source: "".join([part(source) for part in parts])

@@ -32,8 +32,8 @@ class HeaderSignature(RESTScheme):
     """A Content-Type of its own for requests whose body sets none."""
 
     def __post_init__(self) -> None:
-        self._message = Template(self.message)
-        self._headers = [(name, Template(text)) for name, text in self.headers.items()]
+        self._message = Template(self.message).render
+        self._headers = [(name, Template(text).render) for name, text in self.headers.items()]
         self._write_time = time_writer(self.timestamp)
         self._takes_nonce = "{nonce}" in self.message
 
@@ -56,5 +56,5 @@ class HeaderSignature(RESTScheme):
 
     def place(self, draft: Draft) -> None:
         headers = draft.headers
-        for name, text in self._headers:
-            headers[name] = text(draft)
+        for name, render in self._headers:
+            headers[name] = render(draft)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +10,13 @@ from urllib.parse import parse_qsl
 
 from networkpype import codec
 from networkpype.auth.schemes.draft import Draft
+from networkpype.errors import ConfigurationError
 from networkpype.rest.request import FORM_TYPE, JSON_TYPE
 from networkpype.wire import encode_pairs
 
 __all__ = ["Layout"]
+
+_escaped_escape = re.compile(r"%25(?=[0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +26,10 @@ class Layout:
     `params` stay in the query. A mapping or list in `data` is written as JSON (letters beyond ASCII
     as they are) or as a form; text and bytes are sent as they are. Where an exchange has one place
     only, `data_in_query` or `params_in_body` (of other methods than GET) move them there.
-    `empty_body` is what a POST or PUT without arguments sends.
+    `query_only` names methods whose arguments the exchange reads in the query alone: `data` of
+    those moves there. `empty_body` is what a POST or PUT without arguments sends; with
+    `empty_is_typed` it has a Content-Type even where that is no body at all.
+    `values_hold_escapes` takes ``%2C`` in a value of `params` for a comma that is escaped already.
     """
 
     form: bool = False
@@ -30,32 +37,81 @@ class Layout:
     sort_body: bool = False
     data_in_query: bool = False
     params_in_body: bool = False
+    query_only: tuple[str, ...] = ()
     empty_body: str = ""
+    empty_is_typed: bool = False
+    values_hold_escapes: bool = False
+    type_header: str = "Content-Type"
 
     def settle(self, draft: Draft) -> None:
         """Set `query`, `body` and `content_type` of the draft."""
-        request, method = draft.request, draft.method
-        data = request.data
-        if method != "GET":
-            if self.params_in_body and draft.query:
-                data = {**dict(parse_qsl(draft.query, True)), **(data or {})}
-                draft.query = ""
-            elif self.data_in_query and data and isinstance(data, Mapping):
-                more = encode_pairs(data)
-                draft.query = f"{draft.query}&{more}" if draft.query else more
-                data = None
-        if self.sort_query and draft.query:
-            draft.query = "&".join(sorted(draft.query.split("&")))
-        if isinstance(data, (str, bytes, bytearray, memoryview)):
+        data = draft.request.data
+        if self.values_hold_escapes and "%25" in draft.query:
+            draft.query = _with_escapes(draft)
+        if draft.method != "GET" and (
+            self.params_in_body or self.data_in_query or self.query_only
+        ):
+            data = self._moved(draft, data)
+        if self.sort_query and "&" in draft.query:
+            draft.query = "&".join(sorted(draft.query.split("&"), key=_name))
+        if data is None or data == {}:
+            if (self.empty_body or self.empty_is_typed) and self._may_have_body(draft.method):
+                draft.body = self.empty_body
+                draft.content_type = FORM_TYPE if self.form else JSON_TYPE
+        elif isinstance(data, (str, bytes, bytearray, memoryview)):
             draft.body = data if isinstance(data, str) else bytes(data)
-        elif data:
+        else:
             draft.body = self._written(data)
             draft.content_type = FORM_TYPE if self.form else JSON_TYPE
-        elif self.empty_body and method in ("POST", "PUT"):
-            draft.body = self.empty_body
-            draft.content_type = FORM_TYPE if self.form else JSON_TYPE
+        if self.type_header != "Content-Type" and draft.content_type:
+            draft.headers[self.type_header] = draft.content_type
+            draft.content_type = ""
+
+    def _may_have_body(self, method: str) -> bool:
+        return method in ("POST", "PUT") and method not in self.query_only
+
+    def _moved(self, draft: Draft, data: Any) -> Any:
+        """Bring all arguments to the one place that the exchange reads; return what is the body."""
+        if draft.method in self.query_only or self.data_in_query:
+            if not isinstance(data, Mapping):
+                return data
+            if more := encode_pairs(data):
+                draft.query = f"{draft.query}&{more}" if draft.query else more
+            return None
+        if self.params_in_body and draft.query and (data is None or isinstance(data, Mapping)):
+            data = {**_arguments(draft), **(data or {})}
+            draft.query = ""
+        return data
 
     def _written(self, data: Mapping[str, Any] | Sequence[Any]) -> str:
         if self.sort_body and isinstance(data, Mapping):
             data = dict(sorted(data.items()))
         return encode_pairs(data) if self.form else codec.dumps_utf8(data)
+
+
+def _with_escapes(draft: Draft) -> str:
+    """Undo the second escaping of what stood escaped in a value."""
+    request = draft.request
+    own = request.wire_url.query
+    if isinstance(request.params, str):
+        return draft.query  # encoded by the caller, every percent sign as it is meant
+    return own + _escaped_escape.sub("%", draft.query[len(own) :])
+
+
+def _name(pair: str) -> str:
+    return pair.partition("=")[0]
+
+
+def _arguments(draft: Draft) -> dict[str, Any]:
+    """Return the query's arguments, with the types that the caller gave them where it can be."""
+    params = draft.request.params
+    if isinstance(params, Mapping) and not draft.request.wire_url.query:
+        return dict(params)
+    pairs = parse_qsl(draft.query, keep_blank_values=True)
+    arguments: dict[str, Any] = dict(pairs)
+    if len(arguments) != len(pairs):
+        raise ConfigurationError(
+            "a parameter is there twice, and this exchange takes parameters in the body, where a "
+            "name has one value; pass data={name: [...]}"
+        )
+    return arguments

@@ -1,0 +1,53 @@
+"""One exchange, several schemes: the path tells which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from networkpype.auth.identity import Identity
+from networkpype.auth.schemes.base import RESTScheme
+from networkpype.auth.schemes.draft import Draft
+from networkpype.rest.request import RESTRequest
+
+__all__ = ["ByPath"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ByPath(RESTScheme):
+    """Sign by the scheme of the first prefix that the path begins with, else by `default`.
+
+    For exchanges whose versions or markets sign differently under one set of keys.
+    """
+
+    prefixes: Mapping[str, RESTScheme]
+    default: RESTScheme
+
+    def __post_init__(self) -> None:
+        self._prefixes = tuple(self.prefixes.items())
+
+    def of_path(self, path: str) -> RESTScheme:
+        """Return the scheme for a path."""
+        for prefix, scheme in self._prefixes:
+            if path.startswith(prefix):
+                return scheme
+        return self.default
+
+    def sign(self, request: RESTRequest, identity: Identity) -> RESTRequest:
+        # Asked once a request, and not once a step.
+        return self.of_path(request.path).sign(request, identity)
+
+    def steps(self, request: RESTRequest, identity: Identity) -> Iterator[tuple[str, Draft]]:
+        return self.of_path(request.path).steps(request, identity)
+
+    def canonical(self, draft: Draft) -> None:
+        self.of_path(draft.path).canonical(draft)
+
+    def string_to_sign(self, draft: Draft) -> str | bytes:
+        return self.of_path(draft.path).string_to_sign(draft)
+
+    def signature(self, draft: Draft) -> str:
+        return self.of_path(draft.path).signature(draft)
+
+    def place(self, draft: Draft) -> None:
+        self.of_path(draft.path).place(draft)

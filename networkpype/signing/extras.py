@@ -1,0 +1,24 @@
+"""Packages that only some signatures need, imported when the first of them is bound."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Literal, TypeAlias
+
+from networkpype.errors import MissingExtraError
+
+__all__ = ["Extra", "require"]
+
+Extra: TypeAlias = Literal["crypto", "jwt", "evm"]
+
+
+def require(module: str, extra: Extra) -> Any:
+    """Return the module; MissingExtraError names the pip command where it cannot be imported."""
+    try:
+        return import_module(module)
+    except ImportError:
+        pass  # raised below: the error says all that there is to know
+    package = module.partition(".")[0]
+    raise MissingExtraError(
+        f'this signature needs {package}; run: pip install "networkpype[{extra}]"'
+    )
