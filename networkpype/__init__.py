@@ -6,8 +6,14 @@ exchange through its REST and WebSocket managers.
 
 from networkpype._version import __version__
 from networkpype.auth import Auth
+from networkpype.auth.identity import Identity
+from networkpype.auth.outcome import AuthOutcome, AuthStatus, PreAuth
+from networkpype.auth.patterns.base import WebSocketAuthPattern
+from networkpype.auth.scheme_auth import SchemeAuth
+from networkpype.auth.schemes.base import RESTScheme
 from networkpype.clock import Clock, SystemClock
 from networkpype.codec import JSONLoads, decimal_loads
+from networkpype.credentials import Credentials
 from networkpype.errors import (
     AlreadyConnectedError,
     AuthenticationError,
@@ -79,6 +85,8 @@ __all__ = [
     "AsyncRequestContext",
     "AsyncThrottler",
     "Auth",
+    "AuthOutcome",
+    "AuthStatus",
     "AuthenticationError",
     "AuthenticationFailure",
     "BodyTooLargeError",
@@ -92,11 +100,13 @@ __all__ = [
     "ConnectFailedError",
     "ConnectionManagersFactory",
     "ConnectionsFactory",
+    "Credentials",
     "DecodeError",
     "Event",
     "HTTPAuthenticationError",
     "HTTPStatusError",
     "Hook",
+    "Identity",
     "InFlightContext",
     "JSONLoads",
     "LimitUsage",
@@ -107,6 +117,7 @@ __all__ = [
     "NetworkpypeError",
     "NotConnectedError",
     "Outcome",
+    "PreAuth",
     "RESTConnection",
     "RESTManager",
     "RESTMethod",
@@ -114,11 +125,13 @@ __all__ = [
     "RESTPreProcessor",
     "RESTRequest",
     "RESTResponse",
+    "RESTScheme",
     "RateLimit",
     "RateLimitedError",
     "RedirectRefusedError",
     "RequestFinished",
     "RequestTimeoutError",
+    "SchemeAuth",
     "SystemClock",
     "TLSError",
     "TaskLog",
@@ -127,6 +140,7 @@ __all__ = [
     "TimeSynchronizerRESTPreProcessor",
     "TransportError",
     "UnknownLimitError",
+    "WebSocketAuthPattern",
     "WebSocketBinaryRequest",
     "WebSocketClosed",
     "WebSocketClosedError",

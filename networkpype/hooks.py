@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
-from networkpype.errors import Outcome
+from networkpype.errors import AuthenticationFailure, Outcome
 
 __all__ = [
     "ClockStepped",
@@ -18,6 +18,12 @@ __all__ = [
     "ClockSynchronized",
     "Event",
     "Hook",
+    "LoggedIn",
+    "LoginExpired",
+    "LoginFailed",
+    "LoginRejected",
+    "LoginRenewed",
+    "RenewalFailed",
     "RequestFinished",
     "ThrottleWaited",
     "WebSocketClosed",
@@ -100,6 +106,64 @@ class WebSocketClosed(Event):
     code: int
     reason: str
     expected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn(Event):
+    """The exchange knows who we are on the connection `epoch`.
+
+    `lifetime_s` is how long that is good, None where nobody told.
+    """
+
+    epoch: int
+    lifetime_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRejected(Event):
+    """The exchange refused who we are; `retry_in_s` is None where that is final."""
+
+    epoch: int
+    reason: str
+    failure: AuthenticationFailure
+    retry_in_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFailed(Event):
+    """A login came to no answer: no key or token to be had, no ack in time, or a line that ended.
+
+    `retry_in_s` is None where trying again cannot help, such as without credentials.
+    """
+
+    epoch: int
+    reason: str
+    retry_in_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRenewed(Event):
+    """What the connection is logged in with was prolonged or replaced, before or after its end."""
+
+    epoch: int
+    lifetime_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoginExpired(Event):
+    """A login ended while the connection was open; a fresh one is on its way."""
+
+    epoch: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalFailed(Event):
+    """A login could not be prolonged; what it has is still good, and is tried again in time."""
+
+    epoch: int
+    reason: str
+    retry_in_s: float
 
 
 class Hook(Protocol):

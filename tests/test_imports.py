@@ -64,10 +64,15 @@ INSIDE = (
     {"_version", "copying", "deadline", "redact", "status", "timekeeping", "transport", "wire"}
     | {"rest.build", "websocket.dialing", "websocket.heartbeat", "websocket.line"}
     | {"throttler.configuration", "throttler.lines", "throttler.store", "throttler.window"}
-    | {"__main__", "cli", "contrib", "exchanges", "signing", "testing"}
+    | {"__main__", "auth.patterns", "auth.schemes", "cli", "contrib", "exchanges", "signing"}
+    | {"testing"}
 )
 # Classes for networkpype itself in a module that users know.
-INSIDE_CLASSES = {"websocket.decoding.MessageDecoder", "websocket.request.FrameSender"}
+INSIDE_CLASSES = {
+    "auth.identity.TimeSource",
+    "websocket.decoding.MessageDecoder",
+    "websocket.request.FrameSender",
+}
 
 DEEP_PATHS = [
     "networkpype.auth.Auth",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from networkpype.credentials import Credentials
 from networkpype.errors import ConfigurationError, MissingCredentialsError
@@ -12,6 +12,8 @@ from networkpype.signing.methods import Signer, SigningMethod
 from networkpype.signing.nonces import Nonces, NonceUnit
 
 __all__ = ["Identity", "TimeSource"]
+
+T = TypeVar("T")
 
 
 class TimeSource(Protocol):
@@ -29,6 +31,7 @@ class Identity:
 
     __slots__ = (
         "_credentials",
+        "_kept",
         "_new_id",
         "_nonce",
         "_signers",
@@ -59,6 +62,7 @@ class Identity:
         self.time_source = time_source
         self._nonce = Nonces(nonce_unit, self.time) if nonce is None else nonce
         self._new_id = new_id
+        self._kept: dict[str, Any] = {}
         # By id, for the hash of a method costs more than its signature; the method is kept with it.
         self._signers: dict[int, tuple[SigningMethod, Signer]] = {}
         self.key = credentials.reveal("key")
@@ -102,6 +106,21 @@ class Identity:
         if isinstance(message, str):
             message = message.encode("utf-8", "surrogateescape")
         return known[1](message)
+
+    def kept(self, name: str, make: Callable[[Identity], T]) -> T:
+        """Return what `make` made when this name was first asked for.
+
+        For what a scheme and a pattern share, or prepare once: a token, a signed passphrase.
+        """
+        try:
+            found: T = self._kept[name]
+        except KeyError:
+            found = self._kept[name] = make(self)
+        return found
+
+    def reveal(self, field: str) -> str:
+        """Return the text of a field of the credentials, empty where it is not set."""
+        return self._credentials.reveal(field)
 
     def _bind(self, method: SigningMethod) -> Signer:
         credentials = self._credentials

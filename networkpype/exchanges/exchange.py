@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 from networkpype.auth.patterns.base import WebSocketAuthPattern
 from networkpype.auth.schemes.base import RESTScheme
+from networkpype.credentials import Credentials
+from networkpype.errors import ConfigurationError
 from networkpype.signing.nonces import NonceUnit
 
 __all__ = ["Exchange"]
@@ -35,3 +40,45 @@ class Exchange:
     def origins(self) -> frozenset[str]:
         """Return the origins that credentials may go to."""
         return frozenset({self.rest_url, *(f"https://{host}" for host in self.hosts)})
+
+    def at(self, rest_url: str, ws_url: str) -> Exchange:
+        """Return the same exchange at other addresses: a proxy of yours, or a mock in a test.
+
+        Both are scheme and host, such as ``http://127.0.0.1:8080``; every address in the pattern
+        keeps its path and query. Credentials go to `rest_url` and nowhere else, and there is no
+        sandbox. ``http://`` and ``ws://`` are for this machine alone.
+        """
+        for wanted, url in (("http", rest_url), ("ws", ws_url)):
+            if not url.startswith((f"{wanted}://", f"{wanted}s://")):
+                raise ConfigurationError(f'"{url}" is no {wanted}:// or {wanted}s:// address')
+        origin, ws_origin = Credentials(origins=(rest_url, ws_url)).origins
+        ws_origin = ws_origin.replace("http", "ws", 1)
+        return replace(
+            self,
+            rest_url=origin,
+            pattern=None if self.pattern is None else _moved(self.pattern, origin, ws_origin),
+            hosts=(),
+            sandbox=None,
+        )
+
+
+def _moved(value: Any, rest_url: str, ws_url: str) -> Any:
+    """Return the value with the scheme and host of every address in it replaced."""
+    if isinstance(value, str):
+        scheme, separator, rest = value.partition("://")
+        base = {"http": rest_url, "https": rest_url, "ws": ws_url, "wss": ws_url}.get(scheme)
+        if not separator or base is None:
+            return value
+        cut = min((at for at in map(rest.find, "/?") if at >= 0), default=len(rest))
+        return base + rest[cut:]
+    if isinstance(value, Mapping):
+        return {name: _moved(inner, rest_url, ws_url) for name, inner in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        held = {each.name: getattr(value, each.name) for each in fields(value) if each.init}
+        moved = {name: _moved(inner, rest_url, ws_url) for name, inner in held.items()}
+        return replace(value, **{name: new for name, new in moved.items() if new != held[name]})
+    if isinstance(value, WebSocketAuthPattern):  # one of the user's own, which is no dataclass
+        twin = copy.copy(value)
+        twin.url = _moved(value.url, rest_url, ws_url)
+        return twin
+    return value

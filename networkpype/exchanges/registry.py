@@ -82,7 +82,7 @@ def exchange(name: str, *, sandbox: bool = False) -> Exchange:
 
 
 def exchange_auth(
-    name: str,
+    name: str | Exchange,
     credentials: Credentials,
     *,
     time_provider: TimeSynchronizer | None = None,
@@ -92,11 +92,19 @@ def exchange_auth(
 ) -> SchemeAuth:
     """Build the auth of an exchange, bound to the exchange's own origins.
 
-    Credentials that name `origins` are bound to those instead. Raises MissingCredentialsError where
-    a field is lacking that the exchange asks for, and MissingExtraError with the pip command where
-    a signature needs a package that is not installed.
+    `name` may be an `Exchange` as well: your own, or one `at` another address. Credentials that
+    name `origins` are bound to those instead. Raises MissingCredentialsError where a field is
+    lacking that the exchange asks for, and MissingExtraError with the pip command where a signature
+    needs a package that is not installed.
     """
-    found = exchange(name, sandbox=sandbox)
+    if not isinstance(name, Exchange):
+        found = exchange(name, sandbox=sandbox)
+    elif sandbox:
+        raise ConfigurationError(
+            f"{name.name} is given as an Exchange; pass the one of its sandbox instead"
+        )
+    else:
+        found = name
     if not isinstance(credentials, Credentials):
         raise ConfigurationError(
             f"credentials is a {type(credentials).__name__}; pass Credentials(key=..., ...)"

@@ -14,8 +14,8 @@ __all__ = ["Encoding", "SecretDecoding", "check_known", "decode_secret", "encode
 Encoding: TypeAlias = Literal["hex", "HEX", "base64", "base64url", "base64 of hex"]
 """How exchanges write a digest; ``base64url`` has no padding, as in RFC 7515."""
 
-SecretDecoding: TypeAlias = Literal["text", "base64", "base64url", "hex"]
-"""What the characters of a secret stand for."""
+SecretDecoding: TypeAlias = Literal["text", "base64", "base64url", "hex", "text to base64"]
+"""What the characters of a secret stand for; ``text to base64`` keys with the base64 of them."""
 
 
 def _base64(digest: bytes) -> str:
@@ -43,9 +43,13 @@ def encoder(encoding: Encoding) -> Callable[[bytes], str]:
 
 def decode_secret(secret: str, decoding: SecretDecoding) -> bytes:
     """Return the key bytes; a text of another alphabet is a ConfigurationError that hides it."""
-    check_known("secret decoding", decoding, ("text", "base64", "base64url", "hex"))
+    check_known(
+        "secret decoding", decoding, ("text", "base64", "base64url", "hex", "text to base64")
+    )
     if decoding == "text":
         return secret.encode()
+    if decoding == "text to base64":
+        return _base64(secret.encode()).encode()
     try:
         if decoding == "hex":
             return bytes.fromhex(secret.removeprefix("0x"))

@@ -11,14 +11,19 @@ __all__ = ["Extra", "require"]
 
 Extra: TypeAlias = Literal["crypto", "jwt", "evm"]
 
+# Where the package has another name than its module.
+_PACKAGES = {"Crypto": "pycryptodome", "eth_keys": "eth-keys"}
+
 
 def require(module: str, extra: Extra) -> Any:
     """Return the module; MissingExtraError names the pip command where it cannot be imported."""
+    top = module.partition(".")[0]
     try:
+        import_module(top)
         return import_module(module)
     except ImportError:
         pass  # raised below: the error says all that there is to know
-    package = module.partition(".")[0]
     raise MissingExtraError(
-        f'this signature needs {package}; run: pip install "networkpype[{extra}]"'
+        f"this signature needs {_PACKAGES.get(top, top)}, which is not installed; "
+        f'run: pip install "networkpype[{extra}]"'
     )

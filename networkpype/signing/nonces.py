@@ -2,31 +2,77 @@
 
 from __future__ import annotations
 
+import math
+import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, TypeAlias
 
+from networkpype.errors import ConfigurationError
 from networkpype.signing.encodings import check_known
+from networkpype.signing.high_water import HighWaterMark
 
 __all__ = ["NonceUnit", "Nonces"]
 
 NonceUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
 
 _PER_SECOND: dict[NonceUnit, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+# One write to the disk in so many seconds, and at most so far ahead of the clock after a restart.
+_RESERVED_S = 10
 
 
 class Nonces:
-    """Give strictly increasing numbers near the time in `unit`; calling it returns the next."""
+    """Give strictly increasing numbers near the time in `unit`; calling it returns the next.
 
-    def __init__(self, unit: NonceUnit, time: Callable[[], float]) -> None:
+    Threads may share one. `high_water` names a file that remembers, over a restart, up to where
+    nonces may have been given, so that they go on above it even where the clock was set back in
+    between. About once in ten seconds a call writes it and waits for the disk. One `Nonces` at a
+    time may use a file (a ConfigurationError tells), and a file that is damaged is an error, never
+    a new beginning. A forked child needs one of its own.
+    """
+
+    def __init__(
+        self,
+        unit: NonceUnit,
+        time: Callable[[], float],
+        *,
+        high_water: str | os.PathLike[str] | None = None,
+    ) -> None:
         check_known("nonce unit", unit, _PER_SECOND)
         self._per_second = _PER_SECOND[unit]
         self._time = time
         self._last = 0
         self._lock = threading.Lock()
+        self._mark: HighWaterMark | None = None
+        self._reserved: float = math.inf
+        if high_water is not None:
+            self._mark = HighWaterMark(Path(high_water).expanduser(), unit)
+            self._reserved = self._last = self._mark.value
 
     def __call__(self) -> int:
-        now = int(self._time() * self._per_second + 1e-3)
+        seconds = self._time()
+        if not math.isfinite(seconds):
+            raise ConfigurationError(f"the clock says {seconds}; give Nonces one that tells time")
+        now = int(seconds * self._per_second + 1e-3)
         with self._lock:
-            self._last = max(self._last + 1, now)
-            return self._last
+            nonce = max(self._last + 1, now)
+            if nonce > self._reserved:
+                self._reserve(nonce)
+            self._last = nonce
+            return nonce
+
+    def close(self) -> None:
+        """Let another process have the file; no nonces come after it."""
+        with self._lock:
+            if self._mark is not None:
+                self._mark.close()
+                self._reserved = -math.inf
+
+    def _reserve(self, nonce: int) -> None:
+        """Have it on disk before it is given, for a crash may come at any time."""
+        mark = self._mark
+        if mark is None:
+            return
+        mark.raise_to(nonce + _RESERVED_S * self._per_second)
+        self._reserved = mark.value

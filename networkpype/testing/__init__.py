@@ -1,8 +1,9 @@
-"""Test kit: a mock exchange on loopback and clocks that tests move by hand."""
+"""Test kit: mock exchanges on loopback and clocks that tests move by hand."""
 
 from networkpype.testing.arrivals import DEFAULT_LIMITS, ArrivalLimit
 from networkpype.testing.clock import FakeClock
 from networkpype.testing.exchange import MockExchange
+from networkpype.testing.mock_venue import MockVenue
 from networkpype.testing.verifier import Access
 from networkpype.testing.wire import Answer, ReceivedFrame, ReceivedRequest, Refused
 
@@ -13,6 +14,7 @@ __all__ = [
     "ArrivalLimit",
     "FakeClock",
     "MockExchange",
+    "MockVenue",
     "ReceivedFrame",
     "ReceivedRequest",
     "Refused",

@@ -7,18 +7,21 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import quote
 
+from networkpype import codec
 from networkpype.auth.identity import Identity
-from networkpype.auth.outcome import AuthOutcome
-from networkpype.auth.patterns.base import WebSocketAuthPattern
+from networkpype.auth.outcome import AuthOutcome, PreAuth
+from networkpype.auth.patterns.base import RESTCaller, WebSocketAuthPattern
 from networkpype.auth.patterns.rules import Rule, judge
 from networkpype.auth.schemes.draft import Template
+from networkpype.errors import MissingCredentialsError
 from networkpype.signing.methods import HMAC, SigningMethod
 from networkpype.signing.timestamps import TimeFormat, time_writer
 from networkpype.websocket.request import WebSocketJSONRequest, WebSocketRequest
 from networkpype.websocket.response import WebSocketResponse
 
-__all__ = ["FrameLogin", "LoginDraft", "Whole", "filled"]
+__all__ = ["FrameLogin", "JSONText", "LoginDraft", "Whole", "filled"]
 
 
 class LoginDraft:
@@ -54,6 +57,13 @@ class Whole:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class JSONText:
+    """A place in a frame where another frame stands as a text of JSON."""
+
+    frame: Any
+
+
 def filled(frame: Any, draft: LoginDraft) -> Any:
     """Return the frame with every text in it read as a template."""
     if isinstance(frame, str):
@@ -61,6 +71,8 @@ def filled(frame: Any, draft: LoginDraft) -> Any:
     if isinstance(frame, Whole):
         text = Template(frame.text, LOGIN_FIELDS)(draft)
         return int(text) if text.isdecimal() else text
+    if isinstance(frame, JSONText):
+        return codec.dumps_utf8(filled(frame.frame, draft))
     if isinstance(frame, Mapping):
         return {name: filled(value, draft) for name, value in frame.items()}
     if isinstance(frame, (list, tuple)):
@@ -72,7 +84,8 @@ def filled(frame: Any, draft: LoginDraft) -> Any:
 class FrameLogin(WebSocketAuthPattern):
     """Sign `message`, send `frame`, and let `rules` judge every frame that comes.
 
-    `message` and the texts in `frame` are templates over `LOGIN_FIELDS`, numbers in it `Whole`.
+    `message` and the texts in `frame` are templates over `LOGIN_FIELDS`, numbers in it `Whole`;
+    `url` may name `{memo}`, which some call an application id.
     `expires` is the timestamp `expires_in_s` later. ``nonce`` comes from the identity where
     `nonce` is "source"; with "timestamp" it is the timestamp. `ids` tells what the frame's id is:
     a rising number or a random text, unless the identity has a source of its own.
@@ -92,6 +105,16 @@ class FrameLogin(WebSocketAuthPattern):
     def reset(self) -> None:
         self._login_id: str | None = None
         self._numbers = itertools.count(1)
+
+    async def pre_auth(self, rest: RESTCaller | None) -> PreAuth:
+        if "{memo}" not in self.url:
+            return PreAuth(self.url)
+        if not self.identity.memo:
+            raise MissingCredentialsError(
+                f"{self.url} has the application id of the account in it; pass "
+                "Credentials(memo=...)"
+            )
+        return PreAuth(self.url.replace("{memo}", quote(self.identity.memo, safe="")))
 
     def build_auth_message(self, now: float) -> WebSocketRequest | None:
         return WebSocketJSONRequest(filled(self.frame, self.draft(now)))

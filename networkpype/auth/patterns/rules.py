@@ -11,7 +11,17 @@ from networkpype.auth.outcome import AuthOutcome, AuthStatus
 from networkpype.errors import AuthenticationFailure
 from networkpype.redact import escape
 
-__all__ = ["Rule", "Seen", "accepted", "expired", "judge", "rejected", "value_at"]
+__all__ = [
+    "Containing",
+    "Rule",
+    "Seen",
+    "accepted",
+    "expired",
+    "judge",
+    "rejected",
+    "seconds_at",
+    "value_at",
+]
 
 
 class Seen(Enum):
@@ -22,13 +32,26 @@ class Seen(Enum):
     MY_ID = "the id of the login frame"
 
 
+class Containing:
+    """Fits a value in whose text one of these stands, whatever the case of its letters."""
+
+    __slots__ = ("texts",)
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = tuple(text.lower() for text in texts)
+
+    def __repr__(self) -> str:
+        return f"Containing{self.texts!r}"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """`when` maps dotted paths into the frame to what must be there; all of them must fit.
 
     A value fits when its text equals (``0`` and ``"0"`` are one code, ``True`` is ``true``), when
-    it is one of a tuple, or as `Seen` says. `reason` names the paths of the exchange's own words,
-    of which the first that is there is taken; `lifetime` the path of a lifetime in seconds.
+    it is one of a tuple, or as `Seen` or `Containing` says. `reason` names the paths of the
+    exchange's own words, of which the first that is there is taken; `lifetime` the path of a
+    lifetime in seconds.
     """
 
     then: AuthStatus
@@ -81,6 +104,11 @@ def value_at(frame: Any, path: str) -> Any:
     return frame
 
 
+def seconds_at(frame: Any, path: str) -> float | None:
+    """Return the lifetime that stands at a dotted path, None where none above zero does."""
+    return _seconds(value_at(frame, path))
+
+
 def _fits(value: Any, want: object, my_id: object) -> bool:
     if want is Seen.ANY:
         return value is not None and value is not False
@@ -90,6 +118,9 @@ def _fits(value: Any, want: object, my_id: object) -> bool:
         return False
     if want is Seen.MY_ID:
         return my_id is not None and str(value) == str(my_id)
+    if isinstance(want, Containing):
+        text = _text(value).lower()
+        return any(each in text for each in want.texts)
     if isinstance(want, tuple):
         return any(_text(value) == _text(each) for each in want)
     return _text(value) == _text(want)
@@ -101,7 +132,7 @@ def _text(value: object) -> str:
 
 def _outcome(rule: Rule, frame: Mapping[str, Any]) -> AuthOutcome:
     if rule.then is AuthStatus.ACCEPTED:
-        return AuthOutcome.accepted(_seconds(value_at(frame, rule.lifetime)))
+        return AuthOutcome.accepted(seconds_at(frame, rule.lifetime))
     said = (value_at(frame, path) for path in rule.reason)
     reason = next((escape(str(each), limit=300) for each in said if each not in (None, "")), "")
     if rule.then is AuthStatus.EXPIRED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from networkpype.auth.identity import Identity
 from networkpype.auth.schemes.base import RESTScheme
@@ -15,13 +15,15 @@ __all__ = ["ByPath"]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ByPath(RESTScheme):
-    """Sign by the scheme of the first prefix that the path begins with, else by `default`.
+    """Sign by the scheme of what the path begins or ends with, else by `default`.
 
-    For exchanges whose versions or markets sign differently under one set of keys.
+    For exchanges whose versions, markets or endpoints sign differently under one set of keys.
+    Of the `prefixes` the first that fits counts; `endings` are last segments, without a slash.
     """
 
-    prefixes: Mapping[str, RESTScheme]
     default: RESTScheme
+    prefixes: Mapping[str, RESTScheme] = field(default_factory=dict)
+    endings: Mapping[str, RESTScheme] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._prefixes = tuple(self.prefixes.items())
@@ -31,7 +33,7 @@ class ByPath(RESTScheme):
         for prefix, scheme in self._prefixes:
             if path.startswith(prefix):
                 return scheme
-        return self.default
+        return self.endings.get(path[path.rfind("/") + 1 :], self.default)
 
     def sign(self, request: RESTRequest, identity: Identity) -> RESTRequest:
         # Asked once a request, and not once a step.

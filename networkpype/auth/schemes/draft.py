@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from string import Formatter
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 from urllib.parse import unquote
 
 from networkpype.auth.identity import Identity
@@ -13,7 +14,7 @@ from networkpype.rest.request import RESTRequest
 from networkpype.signing.methods import digest_hex
 from networkpype.wire import encode_query
 
-__all__ = ["FIELDS", "Draft", "Template"]
+__all__ = ["FIELDS", "Draft", "Field", "Template"]
 
 
 class Draft:
@@ -60,6 +61,43 @@ class Draft:
         self.content_type = ""
         self.headers: dict[str, str] = {}
 
+    @property
+    def raw_query(self) -> str:
+        """Return the query before percent-encoding."""
+        return unquote(self.query) if "%" in self.query else self.query
+
+    @property
+    def path_qs(self) -> str:
+        """Return path and query as on the request line."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
+    def raw_path_qs(self) -> str:
+        """Return path and query before percent-encoding."""
+        return f"{self.path}?{self.raw_query}" if self.query else self.path
+
+    @property
+    def body_text(self) -> str:
+        """Return the body as text; bytes that are no UTF-8 come back when it is encoded to sign."""
+        body = self.body
+        return body if isinstance(body, str) else body.decode("utf-8", "surrogateescape")
+
+    @property
+    def query_or_body(self) -> str:
+        """Return the query where there is one, else the body."""
+        return self.query or self.body_text
+
+    @property
+    def body_sha512(self) -> str:
+        """Return the hex of the body's SHA-512."""
+        return digest_hex("sha512", self.body_bytes)
+
+    @property
+    def body_bytes(self) -> bytes:
+        """Return the body as it is sent."""
+        body = self.body
+        return body.encode() if isinstance(body, str) else body
+
     def finish(self) -> None:
         """Write the settled URL, body and headers into the request."""
         request = self.request
@@ -91,35 +129,37 @@ class Draft:
 
 
 def body_text(draft: Draft) -> str:
-    body = draft.body
-    return body if isinstance(body, str) else body.decode("utf-8", "surrogateescape")
+    return draft.body_text
 
 
 def body_raw(draft: Draft) -> bytes:
-    body = draft.body
-    return body.encode() if isinstance(body, str) else body
+    return draft.body_bytes
 
 
-FIELDS: dict[str, Callable[[Draft], str]] = {
-    "key": lambda draft: draft.identity.key,
-    "passphrase": lambda draft: draft.identity.passphrase,
-    "memo": lambda draft: draft.identity.memo,
-    "timestamp": lambda draft: draft.timestamp,
-    "nonce": lambda draft: draft.nonce,
-    "expires": lambda draft: draft.expires,
-    "recv_window": lambda draft: draft.recv_window,
-    "method": lambda draft: draft.method,
-    "host": lambda draft: draft.host,
-    "path": lambda draft: draft.path,
-    "query": lambda draft: draft.query,
-    "raw_query": lambda draft: unquote(draft.query) if "%" in draft.query else draft.query,
-    "path_qs": lambda draft: f"{draft.path}?{draft.query}" if draft.query else draft.path,
-    "body": body_text,
-    "query_or_body": lambda draft: draft.query if draft.query else body_text(draft),
-    "body_sha512": lambda draft: digest_hex("sha512", body_raw(draft)),
-    "signature": lambda draft: draft.signature,
+Field: TypeAlias = "str | Callable[[Any], str]"
+"""A field of a template: the name of an attribute, dotted for an inner one, or a function."""
+
+FIELDS: dict[str, Field] = {
+    "key": "identity.key",
+    "passphrase": "identity.passphrase",
+    "memo": "identity.memo",
+    "timestamp": "timestamp",
+    "nonce": "nonce",
+    "expires": "expires",
+    "recv_window": "recv_window",
+    "method": "method",
+    "host": "host",
+    "path": "path",
+    "query": "query",
+    "raw_query": "raw_query",
+    "path_qs": "path_qs",
+    "raw_path_qs": "raw_path_qs",
+    "body": "body_text",
+    "query_or_body": "query_or_body",
+    "body_sha512": "body_sha512",
+    "signature": "signature",
 }
-"""What a template may name in braces. `raw_query` is the query before percent-encoding."""
+"""What a scheme's templates may name in braces."""
 
 
 class Template:
@@ -130,19 +170,19 @@ class Template:
 
     __slots__ = ("render", "text")
 
-    def __init__(self, text: str, fields: Mapping[str, Callable[[Any], str]] = FIELDS) -> None:
+    def __init__(self, text: str, fields: Mapping[str, Field] = FIELDS) -> None:
         self.text = text
-        parts: list[Callable[[Any], str]] = []
+        form, found = "", list[Field]()
         for literal, name, _, _ in Formatter().parse(text):
-            if literal:
-                parts.append(_constant(literal))
+            form += literal.replace("%", "%%")
             if name is None:
                 continue
             if name not in fields:
                 known = ", ".join(fields)
                 raise ConfigurationError(f'"{text}" names the field "{name}"; known: {known}')
-            parts.append(fields[name])
-        self.render: Callable[[Any], str] = parts[0] if len(parts) == 1 else _joined(parts)
+            form += "%s"
+            found.append(fields[name])
+        self.render: Callable[[Any], str] = _renderer(form, found)
 
     def __call__(self, source: Any) -> str:
         return self.render(source)
@@ -151,9 +191,14 @@ class Template:
         return f"Template({self.text!r})"
 
 
-def _constant(text: str) -> Callable[[Any], str]:
-    return lambda _: text
-
-
-def _joined(parts: list[Callable[[Any], str]]) -> Callable[[Any], str]:
-    return lambda source: "".join([part(source) for part in parts])
+def _renderer(form: str, fields: list[Field]) -> Callable[[Any], str]:
+    """Return what fills the form in; attributes are read all at once, which is the fastest."""
+    if not fields:
+        text = form % ()
+        return lambda _: text
+    names = [field for field in fields if isinstance(field, str)]
+    if len(names) == len(fields):
+        read = attrgetter(*names)
+        return read if form == "%s" else lambda source: form % read(source)
+    reads = [attrgetter(field) if isinstance(field, str) else field for field in fields]
+    return lambda source: form % tuple([read(source) for read in reads])

@@ -35,7 +35,7 @@ class HeaderSignature(RESTScheme):
         self._message = Template(self.message).render
         self._headers = [(name, Template(text).render) for name, text in self.headers.items()]
         self._write_time = time_writer(self.timestamp)
-        self._takes_nonce = "{nonce}" in self.message
+        self._takes_nonce = any("{nonce}" in text for text in (self.message, *self.headers.values()))
 
     def canonical(self, draft: Draft) -> None:
         now = draft.identity.time()

@@ -30,10 +30,9 @@ def _hmac() -> SigningMethod:
 class KrakenSignature(RESTScheme):
     """Sign the path and ``SHA256(nonce + body)``; arguments and nonce are the body.
 
-    The body is a form, or JSON where an argument is a list (which a form cannot hold), where the
-    Content-Type header says so, and where a price is relative, such as ``-5%``. `params` count as
-    `data`: Kraken reads the body only. A nonce in `data` is kept, and signed; text and bytes must
-    hold one.
+    The body is a form, or JSON where an argument is a list, which a form cannot hold, or a price is
+    relative, such as ``-5%``; Kraken takes both. `params` count as `data`, for it reads the body
+    only. A nonce in `data` is kept, and signed; text and bytes must hold one.
     """
 
     signing: SigningMethod = field(default_factory=_hmac)
@@ -52,7 +51,7 @@ class KrakenSignature(RESTScheme):
             )
         draft.nonce = str(data["nonce"] if data and "nonce" in data else draft.identity.nonce())
         body: dict[str, Any] = {"nonce": draft.nonce, **(data or {})}
-        if _wants_json(draft, body):
+        if _wants_json(body):
             draft.body, draft.content_type = codec.dumps_utf8(body), JSON_TYPE
         else:
             draft.body, draft.content_type = _form(body), FORM_TYPE
@@ -123,12 +122,10 @@ def _query_arguments(draft: Draft) -> Mapping[str, Any]:
     return arguments
 
 
-def _wants_json(draft: Draft, body: Mapping[str, Any]) -> bool:
+def _wants_json(body: Mapping[str, Any]) -> bool:
     price = body.get("price")
-    return (
-        not _LISTS.isdisjoint(map(type, body.values()))
-        or (type(price) is str and price[-1:] == "%")
-        or (bool(draft.request.headers) and draft.request.content_type.startswith(JSON_TYPE))
+    return not _LISTS.isdisjoint(map(type, body.values())) or (
+        type(price) is str and price[-1:] == "%"
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,9 +15,10 @@ from networkpype.errors import ConfigurationError
 from networkpype.rest.request import FORM_TYPE, JSON_TYPE
 from networkpype.wire import encode_pairs
 
-__all__ = ["Layout"]
+__all__ = ["LEGAL_IN_QUERY", "Layout"]
 
-_escaped_escape = re.compile(r"%25(?=[0-9A-Fa-f]{2})")
+LEGAL_IN_QUERY = "!$'()*,/:;=?@"
+"""What a value in a query may hold unescaped (RFC 3986), but for ``&`` and ``+``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,9 @@ class Layout:
     `query_only` names methods whose arguments the exchange reads in the query alone: `data` of
     those moves there. `empty_body` is what a POST or PUT without arguments sends; with
     `empty_is_typed` it has a Content-Type even where that is no body at all.
-    `values_hold_escapes` takes ``%2C`` in a value of `params` for a comma that is escaped already.
+    The characters in `unescaped` stand in the query as they are, such as the colons and commas that
+    a query may hold; `values_hold_escapes` takes ``%2C`` in a value of `params` for a comma that is
+    escaped already.
     """
 
     form: bool = False
@@ -40,17 +44,16 @@ class Layout:
     query_only: tuple[str, ...] = ()
     empty_body: str = ""
     empty_is_typed: bool = False
+    unescaped: str = ""
     values_hold_escapes: bool = False
     type_header: str = "Content-Type"
 
     def settle(self, draft: Draft) -> None:
         """Set `query`, `body` and `content_type` of the draft."""
         data = draft.request.data
-        if self.values_hold_escapes and "%25" in draft.query:
-            draft.query = _with_escapes(draft)
-        if draft.method != "GET" and (
-            self.params_in_body or self.data_in_query or self.query_only
-        ):
+        if "%" in draft.query and (self.unescaped or self.values_hold_escapes):
+            draft.query = self._plainer(draft)
+        if draft.method != "GET" and (self.params_in_body or self.data_in_query or self.query_only):
             data = self._moved(draft, data)
         if self.sort_query and "&" in draft.query:
             draft.query = "&".join(sorted(draft.query.split("&"), key=_name))
@@ -66,6 +69,13 @@ class Layout:
         if self.type_header != "Content-Type" and draft.content_type:
             draft.headers[self.type_header] = draft.content_type
             draft.content_type = ""
+
+    def _plainer(self, draft: Draft) -> str:
+        own = draft.request.wire_url.query
+        if isinstance(draft.request.params, str):
+            return draft.query  # encoded by the caller, every percent sign as it is meant
+        undo = _escapes_of(self.unescaped, self.values_hold_escapes)
+        return own + undo(draft.query[len(own) :])
 
     def _may_have_body(self, method: str) -> bool:
         return method in ("POST", "PUT") and method not in self.query_only
@@ -89,13 +99,12 @@ class Layout:
         return encode_pairs(data) if self.form else codec.dumps_utf8(data)
 
 
-def _with_escapes(draft: Draft) -> str:
-    """Undo the second escaping of what stood escaped in a value."""
-    request = draft.request
-    own = request.wire_url.query
-    if isinstance(request.params, str):
-        return draft.query  # encoded by the caller, every percent sign as it is meant
-    return own + _escaped_escape.sub("%", draft.query[len(own) :])
+@lru_cache(maxsize=64)
+def _escapes_of(characters: str, percent: bool) -> Callable[[str], str]:
+    """Return the function that undoes the escapes of these, and of a percent before two digits."""
+    plain = {f"%{ord(each):02X}": each for each in characters}
+    found = re.compile("|".join([*plain, *(["%25(?=[0-9A-Fa-f]{2})"] if percent else [])]))
+    return partial(found.sub, lambda match: plain.get(match[0], "%"))
 
 
 def _name(pair: str) -> str:

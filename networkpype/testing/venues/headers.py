@@ -11,7 +11,16 @@ from urllib.parse import unquote
 from networkpype.testing.venues.account import Account, Refusal, Why, b64, digest
 from networkpype.testing.wire import ReceivedRequest
 
-__all__ = ["Headers", "check_deribit", "check_gate", "check_kucoin", "iso_ms", "seconds", "text_of"]
+__all__ = [
+    "Headers",
+    "check_deribit",
+    "check_gate",
+    "check_kucoin",
+    "decoded_query",
+    "iso_ms",
+    "seconds",
+    "text_of",
+]
 
 Message = Callable[[ReceivedRequest, Account, str], str]
 """Returns what is signed, from the request as it came and its timestamp's text."""
@@ -20,6 +29,11 @@ Message = Callable[[ReceivedRequest, Account, str], str]
 def text_of(request: ReceivedRequest) -> str:
     """Return the body as text that gives back its bytes."""
     return request.body.decode("utf-8", "surrogateescape")
+
+
+def decoded_query(request: ReceivedRequest) -> str:
+    """Return path and query, the query as it was before percent-encoding."""
+    return f"{request.path}?{unquote(request.raw_query)}" if request.raw_query else request.path
 
 
 def seconds(text: str) -> int:
@@ -43,8 +57,8 @@ def iso_ms(text: str) -> int:
 class Headers:
     """Check key, passphrase, signature and time; each is named by its header.
 
-    `stamp` reads the timestamp's text as ms. `expires` says that it is the end of the request's
-    life. `window` names the header with the caller's own window in ms.
+    `stamp` reads the timestamp's text as ms; an expiry is never behind. `window` names the header
+    with the caller's own window in ms. `decoded` says that the secret is base64.
     """
 
     key: str
@@ -53,12 +67,11 @@ class Headers:
     message: Message
     behind_ms: float
     ahead_ms: float
-    passphrase: str = ""
+    phrase: str = ""
     window: str = ""
     stamp: Callable[[str], int] = int
     form: str = "hex"
     decoded: bool = False
-    expires: bool = False
 
     def __call__(self, request: ReceivedRequest, account: Account) -> None:
         headers = request.headers
@@ -72,8 +85,8 @@ class Headers:
         account.check_time(
             self.stamp(stamp), self.behind_ms if behind is None else behind, self.ahead_ms
         )
-        if self.passphrase:
-            account.check_passphrase(headers.get(self.passphrase))
+        if self.phrase:
+            account.check_passphrase(headers.get(self.phrase))
         account.check(
             headers.get(self.signature),
             self.message(request, account, stamp),

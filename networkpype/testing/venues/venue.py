@@ -38,8 +38,8 @@ class Venue:
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     key_only: Mapping[str, Check] = field(default_factory=dict)
     open: frozenset[str] = frozenset()
-    secret: str = "hex"  # noqa: S105
-    """What a secret looks like: ``hex``, ``base64``, or the pair's kind of an asymmetric one."""
+    keys: str = "hex"
+    """What a secret looks like; see `make_keys`."""
     fields: tuple[str, ...] = ("key", "secret")
     signs: frozenset[str] = frozenset({"query", "body", "time"})
 
@@ -100,9 +100,7 @@ class Socket:
         return None
 
 
-def errors(
-    body: Callable[[Any, str], object], table: Mapping[Why, tuple[int, Any, str]]
-) -> Errors:
+def errors(body: Callable[[Any, str], object], table: Mapping[Why, tuple[int, Any, str]]) -> Errors:
     """Make the refusals of an exchange from a table of status, code and message."""
 
     def refuse(refusal: Refusal) -> Answer:

@@ -1,0 +1,43 @@
+"""No login at all: a private subscription names the account by its public address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from networkpype.auth.patterns.base import WebSocketAuthPattern
+from networkpype.errors import MissingCredentialsError
+
+__all__ = ["AddressSubscribe"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AddressSubscribe(WebSocketAuthPattern):
+    """Put the wallet's address at `place` in a private subscribe; one that is there stays.
+
+    An account of an agent's key is that of its master: `wallet` is the master's address.
+    """
+
+    url: str = ""
+    place: tuple[str, ...]
+
+    def build_subscribe_auth(
+        self, channel: str | None = None, symbols: Sequence[str] | None = None
+    ) -> Mapping[str, Any] | None:
+        wallet = self.identity.wallet
+        if not wallet:
+            raise MissingCredentialsError(
+                "a private subscription names the account; pass Credentials(wallet=...)"
+            )
+        fields: Any = wallet
+        for name in reversed(self.place):
+            fields = {name: fields}
+        found: Mapping[str, Any] = fields
+        return found
+
+    def sign_message(self, payload: Any) -> Any:
+        inner = payload
+        for name in self.place:
+            inner = inner.get(name) if isinstance(inner, Mapping) else None
+        return payload if inner else super().sign_message(payload)
