@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from hypothesis import settings
+
+from tests.support.canary import Watch
 
 pytest_plugins = ["tests.support.example_host"]
 
@@ -20,6 +23,31 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 _CYCLES = 5
 """Turns of the loop that a cancelled task or a closed transport gets to finish."""
+
+
+_watch = Watch()
+"""Hears every log record of the run, whatever test it comes from."""
+
+
+def pytest_configure() -> None:
+    root = logging.getLogger()
+    root.setLevel(logging.DEBUG)
+    root.addHandler(_watch)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run where a planted secret or one of the vectors' was logged."""
+    logging.getLogger().removeHandler(_watch)
+    if _watch.leaks and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _watch.leaks:
+        terminalreporter.section("secrets in the log", red=True)
+        for leak in _watch.leaks:
+            terminalreporter.write_line(leak)
 
 
 def pytest_collection_finish() -> None:

@@ -30,7 +30,7 @@ LAYERS: list[set[str]] = [
     {"auth", "rest.processor", "websocket.processor"},
     {"transport", "rest.connection"}
     | {"websocket.connection", "websocket.dialing", "websocket.line"},
-    {"rest.manager", "websocket.manager", "websocket.session"},
+    {"rest.manager", "websocket.first_login", "websocket.manager", "websocket.session"},
     {"factory"},
     # The users of all that, the front door among them.
     {"", "__main__", "cli", "contrib", "exchanges", "testing"},
@@ -62,7 +62,13 @@ RE_EXPORTERS = {"", "auth", "exchanges", "testing"}
 # Modules whose classes are for networkpype itself, and rooms that users import by their own path.
 INSIDE = (
     {"_version", "copying", "deadline", "redact", "status", "timekeeping", "transport", "wire"}
-    | {"rest.build", "websocket.dialing", "websocket.heartbeat", "websocket.line"}
+    | {
+        "rest.build",
+        "websocket.dialing",
+        "websocket.first_login",
+        "websocket.heartbeat",
+        "websocket.line",
+    }
     | {"throttler.configuration", "throttler.lines", "throttler.store", "throttler.window"}
     | {"__main__", "auth.patterns", "auth.schemes", "cli", "contrib", "exchanges", "signing"}
     | {"testing"}

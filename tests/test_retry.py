@@ -23,6 +23,10 @@ def test_the_longest_wait_doubles_up_to_a_minute() -> None:
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
+def test_what_is_before_the_first_try_counts_as_the_first() -> None:
+    assert backoff().delay_s(-3) == 1
+
+
 def test_the_jitter_is_full() -> None:
     assert backoff(0.0).delay_s(5) == 0
     assert backoff(0.25).delay_s(5) == 8

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from networkpype.credentials import Credentials
-from networkpype.errors import ConfigurationError, MissingCredentialsError
+from networkpype.errors import ConfigurationError, MissingCredentialsError, NetworkpypeError
+from networkpype.redact import scrub
 from networkpype.signing.methods import Signer, SigningMethod
 from networkpype.signing.nonces import Nonces, NonceUnit
 
@@ -100,23 +101,43 @@ class Identity:
 
     def sign(self, method: SigningMethod, message: str | bytes) -> str:
         """Return the signature of the message; text is signed as UTF-8."""
-        known = self._signers.get(id(method))
-        if known is None:
-            known = self._signers[id(method)] = (method, self._bind(method))
-        if isinstance(message, str):
-            message = message.encode("utf-8", "surrogateescape")
-        return known[1](message)
+        failed: NetworkpypeError
+        try:
+            known = self._signers.get(id(method))
+            if known is None:
+                known = self._signers[id(method)] = (method, self._bind(method))
+            if isinstance(message, str):
+                message = message.encode("utf-8", "surrogateescape")
+            return known[1](message)
+        except UnicodeEncodeError:
+            failed = ConfigurationError(
+                "what is signed holds half of a surrogate pair, which UTF-8 cannot carry; "
+                "decode the text properly before passing it"
+            )
+        except NetworkpypeError as error:
+            failed = error.with_traceback(None)
+        message = ""  # a traceback that prints local variables would print it
+        raise failed
+
+    def hidden(self, text: str) -> str:
+        """Return the text of an exchange without our key, secret, passphrase and memo in it."""
+        fields = ("key", "secret", "passphrase", "memo")
+        return scrub(text, {self._credentials.reveal(field) for field in fields})
 
     def kept(self, name: str, make: Callable[[Identity], T]) -> T:
         """Return what `make` made when this name was first asked for.
 
         For what a scheme and a pattern share, or prepare once: a token, a signed passphrase.
         """
+        failed: NetworkpypeError
         try:
+            if name not in self._kept:
+                self._kept[name] = make(self)
             found: T = self._kept[name]
-        except KeyError:
-            found = self._kept[name] = make(self)
-        return found
+            return found
+        except NetworkpypeError as error:
+            failed = error.with_traceback(None)  # what makes it has secrets in local variables
+        raise failed
 
     def reveal(self, field: str) -> str:
         """Return the text of a field of the credentials, empty where it is not set."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NoReturn
 
 from networkpype.errors import AuthenticationFailure
 from networkpype.redact import mask_url
@@ -29,13 +30,14 @@ class AuthOutcome:
     """The meaning of one frame; make it with the class methods.
 
     `lifetime_s` counts from the ack, None where the exchange told none. `reason` is the exchange's
-    own text, escaped. `definite` is False for a refusal that may pass, such as a rate limit;
-    `retry_after_s` is the wait that came with it. `answer` is the frame that a challenge wants.
+    own text, escaped, and not in the repr, for some echo the key. `definite` is False for a refusal
+    that may pass, such as a rate limit; `retry_after_s` is the wait that came with it. `answer` is
+    the frame that a challenge wants.
     """
 
     status: AuthStatus
     lifetime_s: float | None = None
-    reason: str = ""
+    reason: str = field(default="", repr=False)
     failure: AuthenticationFailure | None = None
     definite: bool = True
     retry_after_s: float | None = None
@@ -84,6 +86,9 @@ class AuthOutcome:
         """The frame is somebody else's."""
         return _NOT_MINE
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("AuthOutcome does not pickle or copy: it may hold an answer that is signed")
+
 
 _NOT_MINE = AuthOutcome(AuthStatus.NOT_MINE)
 
@@ -100,5 +105,11 @@ class PreAuth:
     headers: Mapping[str, str] = field(default_factory=dict)
     lifetime_s: float | None = None
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("PreAuth does not pickle or copy: it may hold a token")
+
     def __repr__(self) -> str:
-        return f"PreAuth({mask_url(self.url)}, lifetime_s={self.lifetime_s})"
+        # The host alone: an account's id is too short for a mask to know it in a path.
+        start, host = self.url.partition("://")[::2]
+        shown = mask_url(f"{start}://{host.partition('/')[0].partition('?')[0]}")
+        return f"PreAuth({shown}/..., lifetime_s={self.lifetime_s})"

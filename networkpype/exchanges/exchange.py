@@ -12,6 +12,7 @@ from networkpype.auth.schemes.base import RESTScheme
 from networkpype.credentials import Credentials
 from networkpype.errors import ConfigurationError
 from networkpype.signing.nonces import NonceUnit
+from networkpype.wire import split_url
 
 __all__ = ["Exchange"]
 
@@ -76,6 +77,9 @@ def _moved(value: Any, rest_url: str, ws_url: str) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         held = {each.name: getattr(value, each.name) for each in fields(value) if each.init}
         moved = {name: _moved(inner, rest_url, ws_url) for name, inner in held.items()}
+        if "domain" in held and isinstance(value, WebSocketAuthPattern):
+            # Where a token may go although REST named the host.
+            moved["domain"] = split_url(ws_url).host.partition(":")[0]
         return replace(value, **{name: new for name, new in moved.items() if new != held[name]})
     if isinstance(value, WebSocketAuthPattern):  # one of the user's own, which is no dataclass
         twin = copy.copy(value)

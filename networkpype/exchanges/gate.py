@@ -22,6 +22,7 @@ from networkpype.auth.schemes.headers import HeaderSignature
 from networkpype.auth.schemes.layout import Layout
 from networkpype.errors import AuthenticationFailure
 from networkpype.exchanges.exchange import Exchange
+from networkpype.rest.request import header_value
 from networkpype.signing.methods import HMAC
 from networkpype.wire import encode_pairs
 
@@ -59,9 +60,8 @@ class _Signature(HeaderSignature):
     def place(self, draft: Draft) -> None:
         super().place(draft)
         if draft.path.startswith("/api/v4/futures/"):
-            given = {str(name).lower() for name in draft.request.headers or ()}
-            if "x-gate-size-decimal" not in given:
-                draft.headers.update(_EXACT_SIZES)
+            own = header_value(draft.request.headers, "x-gate-size-decimal")
+            draft.headers["X-Gate-Size-Decimal"] = "1" if own is None else own
 
 
 _SCHEME = _Signature(

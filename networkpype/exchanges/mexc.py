@@ -38,5 +38,8 @@ MEXC = Exchange(
         url="wss://wbs-api.mexc.com/ws?listenKey={listen_key}",
         key_url="https://api.mexc.com/api/v3/userDataStream",
         names_key=True,
+        # "listen key information error", to a PUT of one that ended:
+        # https://github.com/mexcdevelop/mexc-api-demo/issues/35
+        gone=("730708",),
     ),
 )

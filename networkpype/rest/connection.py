@@ -109,6 +109,7 @@ class RESTConnection:
         flight = flight or Flight()
         if timeout is not None:
             return await self._call_within(timeout, request, flight, kwargs)
+        response: aiohttp.ClientResponse | None = None
         url, headers, body = freeze(request)
         if body is None and "Content-Type" not in headers:
             # aiohttp would label a POST or PATCH without a body as a file.
@@ -130,8 +131,8 @@ class RESTConnection:
             )
             content = await read(response, self._max_body_bytes)
             return RESTResponse(response, body=content, json_loads=self._json_loads)
-        except NetworkpypeError:
-            raise
+        except NetworkpypeError as error:
+            failure = error.with_traceback(None)
         except (OSError, aiohttp.ClientError, LostError, RedirectedError) as error:
             failure = error
         except StaleConnectionError as error:
@@ -144,9 +145,11 @@ class RESTConnection:
                 f"{request.method} {mask_url(request.url or '')}: the session was closed meanwhile",
                 outcome=Outcome.UNKNOWN if flight.written else Outcome.NOT_SENT,
             )
-        if isinstance(failure, NotConnectedError):
+        # Raised out here so that no chained traceback shows aiohttp's URL and headers, nor one that
+        # prints local variables ours.
+        del url, headers, body, response
+        if isinstance(failure, NetworkpypeError):
             raise failure
-        # Raised out here so that no chained traceback shows aiohttp's URL and headers.
         raise rest_failure(failure, request, flight)
 
     async def _call_within(

@@ -96,6 +96,7 @@ class RESTResponse:
         except (Exception, RecursionError) as error:
             # Each JSON library has its own exceptions, and theirs keep the whole document.
             problem = f"{type(error).__name__} at {getattr(error, 'pos', '?')}"
+        del body  # a traceback that prints local variables would print it
         raise self._decode_error(f"not JSON ({problem})")
 
     async def _read(self) -> None:

@@ -146,4 +146,6 @@ class _Hidden:
 
 def digest_hex(algorithm: HashName, message: bytes) -> str:
     """Return the lower-case hex of a plain hash, such as Gate's SHA-512 of the body."""
-    return hashlib.new(algorithm, message, usedforsecurity=False).hexdigest()
+    # By name, for hashlib.new() looks the algorithm up again on every call.
+    digest: str = getattr(hashlib, algorithm)(message, usedforsecurity=False).hexdigest()
+    return digest

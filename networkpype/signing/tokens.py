@@ -21,7 +21,10 @@ _ALGORITHMS = ("HS256", "ES256", "EdDSA")
 
 
 def token_signing(
-    algorithm: TokenAlgorithm, *, key: KeyForm = "base64", secret_is: SecretDecoding = "text"
+    algorithm: TokenAlgorithm,
+    *,
+    key: KeyForm = "base64",
+    secret_is: SecretDecoding = "text",  # noqa: S107
 ) -> SigningMethod:
     """Return the method that signs tokens of this algorithm.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -10,11 +11,13 @@ from networkpype.errors import ConfigurationError, MissingCredentialsError
 from networkpype.throttler.context import InFlightContext
 from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.websocket.connection import WebSocketConnection
+from networkpype.websocket.first_login import log_in
 from networkpype.websocket.request import WebSocketRequest, check_request
 from networkpype.websocket.response import WebSocketResponse
 
 if TYPE_CHECKING:
     from networkpype.auth.base import Auth
+    from networkpype.auth.patterns.base import RESTCaller
     from networkpype.websocket.processor.base import WebSocketPostProcessor, WebSocketPreProcessor
 
 __all__ = ["WebSocketManager"]
@@ -40,6 +43,7 @@ class WebSocketManager:
         self._post_processors = list(ws_post_processors or ())
         self._auth = auth
         self._throttler = throttler
+        self._early: deque[WebSocketResponse] = deque()  # came before the ack of a login
         # One of the user's own, or one that says anew what a task is, is entered as 1.1.5 did.
         self._holds = getattr(type(throttler), "execute_task", None) is AsyncThrottler.execute_task
         _check_has([connection], "receive", "connection")
@@ -60,7 +64,39 @@ class WebSocketManager:
 
     async def connect(self, ws_url: str, **options: Any) -> None:
         """Dial; the options and errors are those of `WebSocketConnection.connect`."""
+        self._early.clear()
         await self._connection.connect(ws_url, **options)
+
+    async def login(
+        self,
+        rest: RESTCaller | None = None,
+        *,
+        ack_timeout_s: float = 10.0,
+        **options: Any,
+    ) -> None:
+        """Dial where the auth's `ws_pattern` says, log in, and return when the exchange accepted.
+
+        `rest`, a RESTManager, makes the calls for a token or listen key, under the pattern's
+        `throttler_limit_id`. `options` go to `connect`. Messages that came before the ack are
+        received first, in their order. The ack has `ack_timeout_s`; whatever fails closes the
+        connection. Nothing renews the login: ask ``auth.ws_pattern`` about the messages that follow
+        (`handle_auth_response`), or drive a `Login`.
+
+        Raises AuthenticationError where the exchange refused, RequestTimeoutError where it did not
+        answer, MissingCredentialsError without a pattern, and what `connect` raises.
+        """
+        auth = self._auth
+        pattern = None if auth is None else getattr(auth, "ws_pattern", None)
+        if auth is None or pattern is None:
+            raise MissingCredentialsError(
+                "login() needs an auth with a ws_pattern, such as exchange_auth(...); "
+                "use connect(...) where there is none"
+            )
+        self._early.clear()
+        early = await log_in(
+            self._connection, pattern, rest, auth.time_provider.time, ack_timeout_s, options
+        )
+        self._early.extend(early)
 
     async def disconnect(self) -> None:
         """Close within the close timeout; safe to repeat, and from another task."""
@@ -124,19 +160,25 @@ class WebSocketManager:
 
         Raises what `WebSocketConnection.receive` raises.
         """
-        return self._receive_processed() if self._post_processors else self._connection.receive()
+        if self._early or self._post_processors:
+            return self._receive_processed()
+        return self._connection.receive()
 
     async def _receive_processed(self) -> WebSocketResponse | None:
-        response = await self._connection.receive()
+        response = self._early.popleft() if self._early else await self._connection.receive()
         return None if response is None else await self._post_process(response)
 
     def iter_messages(self) -> AsyncIterator[WebSocketResponse]:
         """Yield messages until this side disconnects; raises what `receive` raises."""
         # Without post-processors no generator stands between the caller and the socket: it would
         # cost 4 % of a message.
-        return self._processed_messages() if self._post_processors else aiter(self._connection)
+        if self._early or self._post_processors:
+            return self._processed_messages()
+        return aiter(self._connection)
 
     async def _processed_messages(self) -> AsyncIterator[WebSocketResponse]:
+        while self._early:
+            yield await self._post_process(self._early.popleft())
         async for response in self._connection:
             yield await self._post_process(response)
 

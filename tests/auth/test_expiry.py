@@ -82,6 +82,6 @@ def test_no_jitter_makes_it_late(lifetime_s: float, jitter: float) -> None:
 
 @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, "10", True])
 def test_a_setting_that_is_no_time_is_refused(value: Any) -> None:
-    with pytest.raises(ConfigurationError, match="ack_timeout_s is .*; pass seconds above 0"):
+    with pytest.raises(ConfigurationError, match=r"ack_timeout_s is .*; pass seconds above 0"):
         check_seconds("ack_timeout_s", value)
     check_seconds("ack_timeout_s", 0.5)

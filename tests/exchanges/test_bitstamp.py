@@ -46,7 +46,8 @@ async def test_a_private_subscribe_gets_token_and_user() -> None:
     pattern = pattern_of(auth_of("bitstamp"))
     rest = Answers(TOKEN)
     assert (await pattern.pre_auth(rest)).url == "wss://ws.bitstamp.net"
-    assert rest.calls[0]["url"] == f"{BASE}/websockets_token/" and rest.calls[0]["signed"]
+    assert rest.calls[0]["url"] == f"{BASE}/websockets_token/"
+    assert rest.calls[0]["signed"]
     frame = {"event": "bts:subscribe", "data": {"channel": "private-my_orders_btcusd"}}
     wanted = {"channel": "private-my_orders_btcusd-4848701", "auth": "siPaT4m6VGQC"}
     assert pattern.sign_message(frame) == {"event": "bts:subscribe", "data": wanted}

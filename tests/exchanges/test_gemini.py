@@ -10,6 +10,7 @@ import pytest
 
 from networkpype.auth.scheme_auth import SchemeAuth
 from networkpype.credentials import Credentials
+from networkpype.errors import ConfigurationError
 from networkpype.exchanges import exchange
 from networkpype.exchanges.gemini import ORDER_EVENTS
 from tests.support.by_hand import mac
@@ -29,7 +30,10 @@ async def test_the_sandbox_is_another_place() -> None:
     dialed = await pattern_of(auth_of("gemini", sandbox=True)).pre_auth(None)
     assert dialed.url == "wss://ws.sandbox.gemini.com"
     assert exchange("gemini", sandbox=True).rest_url == "https://api.sandbox.gemini.com"
-    with pytest.raises(Exception, match="none of the origins"):
+
+
+def test_a_key_of_the_sandbox_does_not_go_to_the_live_exchange() -> None:
+    with pytest.raises(ConfigurationError, match="none of the origins"):
         sent(auth_of("gemini", sandbox=True), "POST", "https://api.gemini.com/v1/balances")
 
 

@@ -12,8 +12,8 @@ from networkpype.auth.scheme_auth import SchemeAuth
 from networkpype.credentials import Credentials
 from networkpype.errors import ConfigurationError
 from networkpype.exchanges import exchange
-from tests.support.logins import auth_of, derived, frame_of, outcome_of, pattern_of, sent, told
 from tests.support.by_hand import mac
+from tests.support.logins import auth_of, derived, frame_of, outcome_of, pattern_of, sent, told
 from tests.support.vectors import time_provider
 
 SPOT: list[tuple[Any, str, str]] = [

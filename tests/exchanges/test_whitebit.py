@@ -41,7 +41,8 @@ async def test_a_token_by_rest_is_the_login() -> None:
     assert (await pattern.pre_auth(rest)).url == "wss://api.whitebit.com/ws"
     assert frame_of(pattern) == {"id": 1, "method": "authorize", "params": ["$2y$10$lx", "public"]}
     assert rest.calls[0]["url"] == "https://whitebit.com/api/v4/profile/websocket_token"
-    assert rest.calls[0]["method"] == "POST" and rest.calls[0]["signed"]
+    assert rest.calls[0]["method"] == "POST"
+    assert rest.calls[0]["signed"]
     await pattern.pre_auth(rest)
     assert frame_of(pattern)["params"] == ["second", "public"]
 

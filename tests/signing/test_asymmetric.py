@@ -8,6 +8,7 @@ import traceback
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -18,6 +19,7 @@ from networkpype.signing.methods import SigningMethod
 from tests.signing.keys import pem_of, seed_of
 
 MESSAGE = b"symbol=BTCUSDT&timestamp=1700000000123"
+PASSWORD = "PLANTED-password"
 METHODS: list[SigningMethod] = [Ed25519(), RSA(), ECDSA(), PrivateKey()]
 
 # RFC 8032 section 7.1: seed, public key, message, signature.
@@ -83,7 +85,9 @@ def test_rsa_is_pkcs1_over_sha256_to_the_byte(rsa_key: rsa.RSAPrivateKey) -> Non
     numbers = rsa_key.public_key().public_numbers()
     opened = pow(int.from_bytes(signature, "big"), numbers.e, numbers.n).to_bytes(256, "big")
     # RFC 8017 section 9.2: the prefix is that of a DigestInfo for SHA-256.
-    info = bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(MESSAGE).digest()
+    info = (
+        bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(MESSAGE).digest()
+    )
     assert opened == b"\0\1" + b"\xff" * (256 - 3 - len(info)) + b"\0" + info
 
 
@@ -91,7 +95,7 @@ def test_pss_verifies_with_a_salt_as_long_as_the_hash(rsa_key: rsa.RSAPrivateKey
     signature = base64.b64decode(RSA(padding="pss").signer(pem_of(rsa_key))(MESSAGE))
     how = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=32)
     rsa_key.public_key().verify(signature, MESSAGE, how, hashes.SHA256())
-    with pytest.raises(Exception, match=""):
+    with pytest.raises(InvalidSignature):
         rsa_key.public_key().verify(signature, MESSAGE + b"x", how, hashes.SHA256())
 
 
@@ -149,7 +153,7 @@ def test_an_encrypted_key_wants_its_password(ed25519_key: Any) -> None:
     pem = pem_of(ed25519_key, "open sesame")
     plain = Ed25519().signer(pem_of(ed25519_key))(MESSAGE)
     assert Ed25519().signer(pem, "open sesame")(MESSAGE) == plain
-    with pytest.raises(ConfigurationError, match="is encrypted; pass .*private_key_password"):
+    with pytest.raises(ConfigurationError, match=r"is encrypted; pass .*private_key_password"):
         Ed25519().signer(pem)
     with pytest.raises(ConfigurationError, match="check its password"):
         Ed25519().signer(pem, "open barley")
@@ -168,9 +172,9 @@ def test_an_encrypted_key_wants_its_password(ed25519_key: Any) -> None:
 )
 def test_what_is_no_key_is_an_error_that_hides_it(method: SigningMethod, key: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        method.signer(key, "PLANTED-password")
+        method.signer(key, PASSWORD)
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.args)
-    assert "PLANTED" not in shown.replace('"PLANTED', "")
+    assert "PLANTED" not in shown
     assert "UExBTlRFRA" not in shown
     assert caught.value.__context__ is None
 
@@ -199,7 +203,7 @@ def test_a_private_key_is_asked_for(method: SigningMethod) -> None:
 def test_signers_show_and_copy_nothing(ed25519_key: Any) -> None:
     signer = Ed25519().signer(pem_of(ed25519_key))
     seed = seed_of(ed25519_key)
-    shown = repr(signer) + "".join(repr(getattr(signer, name)) for name in type(signer).__slots__)
+    shown = repr(signer) + repr([getattr(signer, name) for name in ("_encode", "_sign")])
     assert seed.hex() not in shown
     assert repr(seed) not in shown
     with pytest.raises(TypeError, match="holds a key"):
@@ -207,7 +211,7 @@ def test_signers_show_and_copy_nothing(ed25519_key: Any) -> None:
 
 
 def test_a_wrong_option_names_the_right_ones() -> None:
-    with pytest.raises(ConfigurationError, match='key is \'der\'; pass one of "pem"'):
+    with pytest.raises(ConfigurationError, match="key is 'der'; pass one of \"pem\""):
         Ed25519(key="der")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match='pass one of "pkcs1v15", "pss"'):
         RSA(padding="oaep")  # type: ignore[arg-type]

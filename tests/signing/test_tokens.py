@@ -18,16 +18,13 @@ from tests.signing.keys import pem_of, unbase64url
 from tests.support.vectors import load
 
 CLAIMS = (
-    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVl"
-    "fQ"
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
 )
 COINBASE = [each for each in load("rest")["vectors"] if each["id"].startswith("coinbase-at-eddsa")]
 
 
 def test_rfc_7515_a1_hs256() -> None:
-    key = (
-        "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
-    )
+    key = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
     method = token_signing("HS256", secret_is="base64url")
     signed = f"eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{CLAIMS}"
     signature = method.signer(key)(signed.encode())

@@ -13,10 +13,14 @@ from networkpype.credentials import Credentials
 from networkpype.exchanges import exchange, exchange_auth
 from networkpype.rest.manager import RESTManager
 from networkpype.testing import FakeClock, MockVenue
+from networkpype.testing.venues.keys import make_keys
+from networkpype.testing.venues.table import VENUES
 
-__all__ = ["LIMIT", "Client", "client_of", "wrong"]
+__all__ = ["LIMIT", "PAIRS", "Client", "another_pair", "client_of", "wrong"]
 
 LIMIT = "venue"
+PAIRS = ("binance-ws-api", "coinbase")
+"""Where the client has a PEM: with a character changed it would be none."""
 
 
 @dataclass
@@ -58,3 +62,9 @@ def wrong(credentials: Credentials, field: str) -> Credentials:
     }
     changed[field] = text[:at] + other + text[at + 1 :]
     return Credentials(**changed, origins=credentials.origins)
+
+
+def another_pair(venue: MockVenue) -> Credentials:
+    """Return credentials of the venue's key with the private key of somebody else."""
+    made, _ = make_keys(VENUES[venue.name].keys, ("key", "secret"))
+    return Credentials(**{**made, "key": venue.account.key}, origins=[venue.url])

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import SecretStr
+
 from networkpype.auth.access_tokens import AccessTokens
 from networkpype.auth.outcome import AuthOutcome, PreAuth
 from networkpype.auth.patterns.base import RESTCaller, WebSocketAuthPattern
@@ -41,7 +43,7 @@ class AccessTokenLogin(WebSocketAuthPattern):
     wallet_login: WalletLogin | None = None
 
     def reset(self) -> None:
-        self._sent = ""
+        self._sent = SecretStr("")
         self._is_fresh = False
 
     @property
@@ -57,22 +59,22 @@ class AccessTokenLogin(WebSocketAuthPattern):
 
     async def renew(self, rest: RESTCaller | None) -> PreAuth:
         # Another connection of this account may have been first.
-        if self.tokens.access == self._sent or self._is_due():
+        if self.tokens.access == self._sent.get_secret_value() or self._is_due():
             await self._fetch(rest)
         return self._dial()
 
     def build_auth_message(self, now: float) -> WebSocketRequest | None:
         if not self.login_frame:
             return None
-        self._sent = self._token()
-        return WebSocketJSONRequest({"cmd": "login", "data": {"accessToken": self._sent}})
+        token = self._token()
+        return WebSocketJSONRequest({"cmd": "login", "data": {"accessToken": token}})
 
     def handle_auth_response(self, response: WebSocketResponse) -> AuthOutcome:
         frame = response.data
         command = value_at(frame, "cmd")
         if command == "token_expired":
             self._is_fresh = False
-            self.tokens.spend(self._sent)
+            self.tokens.spend(self._sent.get_secret_value())
             return AuthOutcome.expired(_text(value_at(frame, "data.message")))
         if command != "login":
             return AuthOutcome.not_mine()
@@ -94,23 +96,25 @@ class AccessTokenLogin(WebSocketAuthPattern):
         if code == "403":
             return AuthOutcome.rejected(reason, failure=AuthenticationFailure.PERMISSION)
         if code == "401" and self._can_refresh() and not self._is_fresh:
-            self.tokens.spend(self._sent)
+            self.tokens.spend(self._sent.get_secret_value())
             return AuthOutcome.expired(reason)
         # A token that has just been made is not to be made again and again.
         return AuthOutcome.rejected(reason)
 
     def _token(self) -> str:
+        """Return the token to send, and remember which one it was."""
         token = self.tokens.access
         if not token:
             raise ConfigurationError(
                 "there is no access token yet; await pre_auth(rest) or renew(rest) before, or pass "
                 "Credentials(key=...) with one"
             )
+        self._sent = SecretStr(token)
         return token
 
     def _dial(self) -> PreAuth:
-        self._sent = self._token()
-        headers = {"Authorization": f"Bearer {self._sent}"} if self.bearer_header else {}
+        token = self._token()
+        headers = {"Authorization": f"Bearer {token}"} if self.bearer_header else {}
         return PreAuth(self.url, headers, self.tokens.remaining_s(self.identity.time()))
 
     def _can_refresh(self) -> bool:
@@ -139,15 +143,15 @@ class AccessTokenLogin(WebSocketAuthPattern):
                 "the access token is refreshed by REST before it is sent; pass the RESTManager"
             )
         if self.tokens.refresh or self.wallet_login is None:
-            answer = await rest.execute_request(
+            asked = rest.execute_request(
                 url=self.refresh_url,
                 throttler_limit_id=self.throttler_limit_id,
                 data={"refreshToken": self.tokens.refresh},
                 method=RESTMethod.POST,
             )
         else:
-            answer = await self.wallet_login.run(rest, self.identity, self.throttler_limit_id)
-        self._take(answer)
+            asked = self.wallet_login.run(rest, self.identity, self.throttler_limit_id)
+        self._take(await asked)  # in no local variable, which a traceback may print
 
     def _take(self, answer: Any) -> None:
         data = value_at(answer, "data")
@@ -156,9 +160,11 @@ class AccessTokenLogin(WebSocketAuthPattern):
         if isinstance(access, Mapping):
             access = access.get("token")
         if not isinstance(access, str) or not access:
-            said = value_at(data, "errorMsg") or value_at(answer, "message")
+            said = _text(value_at(data, "errorMsg") or value_at(answer, "message"))
+            told = self.identity.hidden(said) or "it told no reason"
+            answer = data = access = said = ""  # for a traceback that prints local variables
             raise AuthenticationError(
-                f"no access token in the answer: {_text(said) or 'it told no reason'}",
+                f"no access token in the answer: {told}",
                 reason=AuthenticationFailure.EXPIRED,
             )
         refresh, lifetime = value_at(data, "refreshToken"), value_at(data, "expiresIn")

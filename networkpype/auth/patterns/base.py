@@ -43,6 +43,9 @@ class WebSocketAuthPattern:
     throttler_limit_id: str = ""
     """The rate limit of the REST calls that this makes."""
 
+    greets: bool = False
+    """True where an ack comes without a frame before it, such as KuCoin's ``welcome``."""
+
     _identity: Identity | None = None
 
     @property

@@ -19,8 +19,12 @@ __all__ = ["BulletToken"]
 class BulletToken(RestToken):
     """A `RestToken` whose answer may name hosts of `domain` only; the token goes to no others.
 
-    `fields` are merged into each private message.
+    `fields` are merged into each private message. The server greets those whose token it takes:
+    https://www.kucoin.com/docs/websocket/basic-info/create-connection (2026-07) asks to wait for
+    its ``welcome``.
     """
+
+    greets = True
 
     domain: str
     fields: Mapping[str, Any] = field(default_factory=dict)

@@ -45,8 +45,10 @@ class ListenKey(WebSocketAuthPattern):
         answer = await self._call(rest, RESTMethod.POST)
         key = _listen_key(answer)
         if not key:
+            reason = self.identity.hidden(_reason(answer))
+            answer = None  # a traceback that prints local variables would print it
             raise AuthenticationError(
-                f"{self.key_url} gave no listenKey: {_reason(answer)}; check the key's permissions"
+                f"{self.key_url} gave no listenKey: {reason}; check the key's permissions"
             )
         return self._with(key)
 

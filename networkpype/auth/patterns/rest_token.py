@@ -75,9 +75,11 @@ class RestToken(WebSocketAuthPattern):
         )
         token, url = value_at(answer, self.token_at), self._address(answer)
         if not isinstance(token, str) or not token:
-            raise self._refused(answer)
-        if not url:
+            refused = self._refused(answer)
             answer = token = None  # a traceback that prints local variables would print them
+            raise refused
+        if not url:
+            answer = token = None
             raise DecodeError("the answer with the token names no wss:// URL to dial")
         self._token = SecretStr(token)
         self.answered(answer)
@@ -120,7 +122,7 @@ class RestToken(WebSocketAuthPattern):
     def _refused(self, answer: Any) -> NetworkpypeError:
         said = (value_at(answer, path) for path in self.reasons)
         reason = str(next((each for each in said if each not in (None, "", [])), ""))
-        told = escape(reason, limit=300) or "it told no reason"
+        told = escape(self.identity.hidden(reason), limit=300) or "it told no reason"
         message = f"{split_url(self.token_url).host} gave no token: {told}"
         if self.refusals and not any(each in reason for each in self.refusals):
             return NetworkpypeError(message)

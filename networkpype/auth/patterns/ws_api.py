@@ -13,7 +13,12 @@ from networkpype import codec
 from networkpype.auth.outcome import AuthOutcome, PreAuth
 from networkpype.auth.patterns.base import RESTCaller, WebSocketAuthPattern
 from networkpype.auth.patterns.rules import value_at
-from networkpype.errors import AuthenticationError, AuthenticationFailure, ConfigurationError
+from networkpype.errors import (
+    AuthenticationError,
+    AuthenticationFailure,
+    ConfigurationError,
+    NetworkpypeError,
+)
 from networkpype.redact import escape
 from networkpype.rest.method import RESTMethod
 from networkpype.signing.methods import HMAC, SigningMethod
@@ -108,7 +113,12 @@ class WebSocketAPI(WebSocketAuthPattern):
         unsigned.pop("signature", None)
         signed = dict(sorted(unsigned.items()))
         message = "&".join([f"{name}={_text(value)}" for name, value in signed.items()])
-        signed["signature"] = self.identity.sign(self.signing, message)
+        try:
+            signed["signature"] = self.identity.sign(self.signing, message)
+        except NetworkpypeError:
+            unsigned = signed = {}
+            message = ""  # a traceback that prints local variables would print them
+            raise
         return signed
 
     def _admitted(self, frame: Mapping[str, Any]) -> AuthOutcome:
@@ -168,7 +178,9 @@ class ListenToken(WebSocketAPI):
         )
         token = value_at(answer, "token")
         if not token:
-            said = escape(str(value_at(answer, "msg") or type(answer).__name__), limit=200)
+            said = str(value_at(answer, "msg") or type(answer).__name__)
+            said = escape(self.identity.hidden(said), limit=200)
+            answer = token = None  # a traceback that prints local variables would print them
             raise AuthenticationError(f"{self.token_url} gave no token: {said}")
         self._token = SecretStr(str(token))
         return PreAuth(self.url, lifetime_s=self._until(value_at(answer, "expirationTime")))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from networkpype import codec
+from networkpype.auth.schemes.arguments import arguments_of
 from networkpype.auth.schemes.base import RESTScheme
 from networkpype.auth.schemes.draft import Draft, Template
-from networkpype.errors import ConfigurationError
 from networkpype.rest.request import FORM_TYPE, JSON_TYPE
 from networkpype.signing.methods import SigningMethod
 from networkpype.signing.timestamps import TimeFormat, time_writer
@@ -43,7 +42,7 @@ class ArgumentHash(RESTScheme):
     def canonical(self, draft: Draft) -> None:
         draft.timestamp = self._write_time(draft.identity.time())
         draft.content_type = self.content_type
-        arguments = _arguments(draft)
+        arguments = dict(arguments_of(draft, params_too=True))
         arguments.update((name, text(draft)) for name, text in self._added)
         arguments = dict(sorted(arguments.items()))
         draft.request.data = arguments
@@ -63,15 +62,3 @@ class ArgumentHash(RESTScheme):
     def place(self, draft: Draft) -> None:
         for name, text in self._headers:
             draft.headers[name] = text(draft)
-
-
-def _arguments(draft: Draft) -> dict[str, Any]:
-    params, data = draft.request.params, draft.request.data
-    if data is not None and not isinstance(data, Mapping):
-        raise ConfigurationError(
-            f"the body is a {type(data).__name__}, and the signature goes over its arguments by "
-            "name; pass data={...}"
-        )
-    if isinstance(params, Mapping) and not draft.request.wire_url.query:
-        return {**params, **(data or {})}
-    return {**dict(parse_qsl(draft.query, keep_blank_values=True)), **(data or {})}

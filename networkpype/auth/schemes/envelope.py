@@ -17,6 +17,7 @@ from networkpype.signing.timestamps import time_writer
 
 __all__ = ["EnvelopeSignature", "flattened"]
 
+_TEXTS = frozenset({str})
 _write_time = time_writer("ms")
 
 
@@ -34,17 +35,9 @@ class EnvelopeSignature(RESTScheme):
     def canonical(self, draft: Draft) -> None:
         draft.nonce = _write_time(draft.identity.time())
         draft.content_type = JSON_TYPE
-        # A dict is what the JSON encoder takes.
-        arguments = dict(arguments_of(draft, params_too=True))
-        draft.body = codec.dumps_utf8(
-            {
-                "id": draft.nonce,
-                "method": self._method(draft.path),
-                "params": arguments,
-                "api_key": draft.identity.key,
-            }
-        )
+        arguments = arguments_of(draft, params_too=True)
         draft.request.data = arguments
+        draft.body = codec.dumps_utf8(arguments if type(arguments) is dict else dict(arguments))
 
     def string_to_sign(self, draft: Draft) -> str:
         method, nonce = self._method(draft.path), draft.nonce
@@ -54,9 +47,13 @@ class EnvelopeSignature(RESTScheme):
         return draft.identity.sign(self.signing, draft.string_to_sign)
 
     def place(self, draft: Draft) -> None:
-        # Hex and digits need no escapes.
-        end = f',"sig":"{draft.signature}","nonce":"{draft.nonce}"}}'
-        draft.body = draft.body_text[:-1] + end
+        key = codec.dumps_utf8(draft.identity.key)
+        # Digits, hex, and a path, whose quotes are escaped in its own way, can stand in JSON.
+        draft.body = (
+            f'{{"id":"{draft.nonce}","method":"{self._method(draft.path)}",'
+            f'"params":{draft.body_text},"api_key":{key},'
+            f'"sig":"{draft.signature}","nonce":"{draft.nonce}"}}'
+        )
 
     def _method(self, path: str) -> str:
         for root in self.roots:
@@ -75,6 +72,8 @@ def flattened(value: Any) -> str:
     if type(value) is str:
         return value
     if isinstance(value, Mapping):
+        if _TEXTS.issuperset(map(type, value.values())):
+            return "".join([f"{name}{value[name]}" for name in sorted(value)])
         return "".join([f"{name}{flattened(value[name])}" for name in sorted(value)])
     if isinstance(value, (list, tuple)):
         return "".join([flattened(each) for each in value])

@@ -35,13 +35,16 @@ class HeaderSignature(RESTScheme):
         self._message = Template(self.message).render
         self._headers = [(name, Template(text).render) for name, text in self.headers.items()]
         self._write_time = time_writer(self.timestamp)
-        self._takes_nonce = any("{nonce}" in text for text in (self.message, *self.headers.values()))
+        texts = "".join((self.message, *self.headers.values()))
+        self._takes_nonce = "{nonce}" in texts
+        self._takes_time = "{timestamp}" in texts or self.expires_in_s is not None
 
     def canonical(self, draft: Draft) -> None:
-        now = draft.identity.time()
-        draft.timestamp = self._write_time(now)
-        if self.expires_in_s is not None:
-            draft.expires = self._write_time(now + self.expires_in_s)
+        if self._takes_time:
+            now = draft.identity.time()
+            draft.timestamp = self._write_time(now)
+            if self.expires_in_s is not None:
+                draft.expires = self._write_time(now + self.expires_in_s)
         if self._takes_nonce:
             draft.nonce = str(draft.identity.nonce())
         draft.recv_window = self.recv_window

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from typing import Any
 
 __all__ = ["make_keys"]
 
@@ -12,7 +13,7 @@ def make_keys(kind: str, fields: tuple[str, ...]) -> tuple[dict[str, str], str]:
     """Return the client's fields, and the public key that the exchange has, empty where none.
 
     `kind` is how a secret looks: ``hex``, ``base64``, ``ed25519 raw`` (both halves in base64, the
-    public one being the key), ``ec pem`` or ``wallet``.
+    public one being the key), ``ed25519 pem``, ``ec pem`` or ``wallet``.
     """
     made = {name: secrets.token_hex(16) for name in fields}
     if kind == "hex":
@@ -33,21 +34,24 @@ def make_keys(kind: str, fields: tuple[str, ...]) -> tuple[dict[str, str], str]:
         pair = Ed25519PrivateKey.generate()
         made["key"] = base64.b64encode(pair.public_key().public_bytes_raw()).decode()
         made["secret"] = base64.b64encode(pair.private_bytes_raw()).decode()
+    elif kind == "ed25519 pem":
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        private_key, public = _pem(Ed25519PrivateKey.generate())
+        return {"key": made["key"], "private_key": private_key}, public
     else:
-        made["secret"], public = _ec_pem()
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        made["secret"], public = _pem(ec.generate_private_key(ec.SECP256R1()))
         made["key"] = f"organizations/{made['key']}/apiKeys/{secrets.token_hex(8)}"
         return made, public
     return made, ""
 
 
-def _ec_pem() -> tuple[str, str]:
+def _pem(pair: Any) -> tuple[str, str]:
     from cryptography.hazmat.primitives import serialization as form
-    from cryptography.hazmat.primitives.asymmetric import ec
 
-    pair = ec.generate_private_key(ec.SECP256R1())
-    private = pair.private_bytes(
-        form.Encoding.PEM, form.PrivateFormat.TraditionalOpenSSL, form.NoEncryption()
-    )
+    private = pair.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
     public = pair.public_key().public_bytes(
         form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from networkpype.testing.venues.account import Account, Refusal, Why, b64
 from networkpype.testing.venues.headers import text_of
@@ -18,6 +19,7 @@ __all__ = [
     "check_ed25519",
     "check_hyperliquid",
     "check_jwt",
+    "check_pem",
     "domain_hash",
     "recovered",
     "typed_hash",
@@ -61,18 +63,31 @@ def check_backpack(request: ReceivedRequest, account: Account) -> None:
     else:
         arguments = dict(parse_qsl(request.raw_query, keep_blank_values=True))
     many = arguments if isinstance(arguments, list) else [arguments]
-    text = "&".join(_pairs({"instruction": instruction}, each) for each in many)
-    signed = f"{text}&timestamp={stamp}&window={window}"
-    check_ed25519(account.key, headers.get("X-Signature"), signed)
+    end = f"&timestamp={stamp}&window={window}"
+    plain, encoded = (
+        "&".join(_pairs(instruction, each, write) for each in many) + end
+        for write in (str, _quoted)
+    )
+    # The page has arguments "in query string format", the official client
+    # (github.com/backpack-exchange/bpx-api-client) signs them without percent-encoding.
+    try:
+        check_ed25519(account.key, headers.get("X-Signature"), plain)
+    except Refusal:
+        check_ed25519(account.key, headers.get("X-Signature"), encoded)
 
 
-def _pairs(first: dict[str, str], arguments: dict[str, Any]) -> str:
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _pairs(instruction: str, arguments: dict[str, Any], write: Callable[[str], str]) -> str:
     written = {
         name: str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in sorted(arguments.items())
         if value is not None
     }
-    return "&".join(f"{name}={value}" for name, value in (first | written).items())
+    pairs = [f"{name}={write(value)}" for name, value in written.items()]
+    return "&".join([f"instruction={instruction}", *pairs])
 
 
 def check_ed25519(public_key: str, signature: str | None, message: str) -> None:
@@ -87,6 +102,13 @@ def check_ed25519(public_key: str, signature: str | None, message: str) -> None:
         key.verify(b64(signature), message.encode())
     except (InvalidSignature, binascii.Error):
         raise Refusal(Why.SIGNATURE) from None
+
+
+def check_pem(account: Account, signature: str | None, message: str) -> None:
+    """Check a base64 signature with the account's Ed25519 key."""
+    if not signature:
+        raise Refusal(Why.MISSING, "no signature")
+    _check_mark(account.public_key, "EdDSA", b64(signature), message.encode())
 
 
 def check_coinbase(request: ReceivedRequest, account: Account) -> None:

@@ -106,7 +106,7 @@ def check_whitebit(request: ReceivedRequest, account: Account) -> None:
 
 
 def check_bitstamp(request: ReceivedRequest, account: Account) -> None:
-    """Check X-Auth: key, method, host, path, query, content type, nonce, time, version, body.
+    """Check X-Auth: key, method, host, path with query, content type, nonce, time, body.
 
     Source: https://www.bitstamp.net/api/ (read 2026-07): a nonce is 36 characters and not used
     twice within 150 s.
@@ -124,8 +124,8 @@ def check_bitstamp(request: ReceivedRequest, account: Account) -> None:
     if not request.body and headers.get("Content-Type"):
         raise Refusal(Why.SIGNATURE, "no Content-Type where there is no body")
     message = (
-        f"BITSTAMP {key}{request.method}{headers.get('Host', '')}{request.path}"
-        f"{request.raw_query}{kind}{nonce}{stamp}v2{text_of(request)}"
+        f"BITSTAMP {key}{request.method}{headers.get('Host', '')}{request.raw_path}"
+        f"{kind}{nonce}{stamp}v2{text_of(request)}"
     )
     account.check((headers.get("X-Auth-Signature") or "").lower(), message)
     account.check_unused(nonce)

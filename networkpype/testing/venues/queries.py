@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from networkpype.testing.venues.account import Account, Refusal, Why
 from networkpype.testing.venues.headers import text_of
+from networkpype.testing.venues.pairs import check_pem
 from networkpype.testing.wire import ReceivedRequest
 
 __all__ = [
@@ -38,7 +39,10 @@ def check_query(request: ReceivedRequest, account: Account, key: str = "X-MBX-AP
     body, in_body = _split(body)
     params = dict(parse_qsl(f"{query}&{body}", keep_blank_values=True))
     account.check_time(params.get("timestamp"), float(params.get("recvWindow", 5000)), 1000)
-    account.check(in_query or in_body, query + body)
+    if account.public_key:
+        check_pem(account, unquote(in_query or in_body), query + body)
+    else:
+        account.check(in_query or in_body, query + body)
 
 
 def check_query_key(request: ReceivedRequest, account: Account) -> None:

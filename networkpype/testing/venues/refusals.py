@@ -32,7 +32,8 @@ REFUSALS: dict[str, Errors] = {
             SIGNATURE: (400, 700002, "Signature for this request is not valid."),
             TIME: (400, 700003, "Timestamp for this request is outside of the recvWindow."),
             MISSING: (400, 700004, "Param 'timestamp' must be sent."),
-            TOKEN: (400, 730100, "This listenKey does not exist."),
+            # https://github.com/mexcdevelop/mexc-api-demo/issues/35
+            TOKEN: (400, "730708", "listen key information error"),
         },
     ),
     "bingx": errors(

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
-from networkpype.testing.venues import ethgas, logins, pairs, payloads, queries, tokens
+from networkpype.testing.venues import (
+    ethgas,
+    event_logins,
+    inline,
+    op_logins,
+    pairs,
+    payloads,
+    queries,
+    rpc_logins,
+    tokens,
+)
 from networkpype.testing.venues.account import Account
 from networkpype.testing.venues.headers import (
     Headers,
@@ -54,20 +65,14 @@ def _keys(path: str) -> dict[str, Endpoint]:
 _BINANCE = Venue(
     check=queries.check_query,
     refuse=REFUSALS["binance"],
-    socket=logins.BinanceAPISocket,
+    socket=rpc_logins.BinanceAPISocket,
     endpoints={"POST /sapi/v1/userListenToken": _listen_token, **_keys("/fapi/v1/listenKey")},
     key_only={
         "POST /sapi/v1/userListenToken": queries.check_query_key,
         **dict.fromkeys(_keys("/fapi/v1/listenKey"), queries.check_query_key),
     },
 )
-_USDM = Venue(
-    check=_BINANCE.check,
-    refuse=_BINANCE.refuse,
-    socket=tokens.ListenKeySocket,
-    endpoints=_BINANCE.endpoints,
-    key_only=_BINANCE.key_only,
-)
+_USDM = replace(_BINANCE, socket=tokens.ListenKeySocket)
 _KUCOIN = Venue(
     check=check_kucoin,
     refuse=REFUSALS["kucoin"],
@@ -75,7 +80,7 @@ _KUCOIN = Venue(
     endpoints={"POST /api/v1/bullet-private": tokens.kucoin_bullet},
     fields=_PASSPHRASE,
 )
-_GATE = Venue(check=check_gate, refuse=REFUSALS["gate"], socket=tokens.GateSocket)
+_GATE = Venue(check=check_gate, refuse=REFUSALS["gate"], socket=inline.GateSocket)
 _COINEX = Venue(
     check=Headers(
         key="X-COINEX-KEY",
@@ -89,7 +94,7 @@ _COINEX = Venue(
         ahead_ms=5000,
     ),
     refuse=REFUSALS["coinex"],
-    socket=logins.CoinExSocket,
+    socket=rpc_logins.CoinExSocket,
 )
 _BITMART = Headers(
     key="X-BM-KEY",
@@ -104,13 +109,14 @@ VENUES: dict[str, Venue] = {
     "backpack": Venue(
         check=pairs.check_backpack,
         refuse=REFUSALS["backpack"],
-        socket=tokens.BackpackSocket,
+        socket=inline.BackpackSocket,
         keys="ed25519 raw",
     ),
     "binance": _BINANCE,
     "binance-margin": _BINANCE,
     "binance-usdm": _USDM,
-    "binance-ws-api": _BINANCE,
+    # A session wants an Ed25519 key.
+    "binance-ws-api": replace(_BINANCE, keys="ed25519 pem"),
     "bingx": Venue(
         check=queries.check_bingx,
         refuse=REFUSALS["bingx"],
@@ -125,7 +131,7 @@ VENUES: dict[str, Venue] = {
     "bitfinex": Venue(
         check=payloads.check_bitfinex,
         refuse=REFUSALS["bitfinex"],
-        socket=logins.BitfinexSocket,
+        socket=event_logins.BitfinexSocket,
         signs=frozenset({"body"}),
     ),
     "bitget": Venue(
@@ -144,16 +150,16 @@ VENUES: dict[str, Venue] = {
             ahead_ms=30_000,
         ),
         refuse=REFUSALS["bitget"],
-        socket=logins.BitgetSocket,
+        socket=op_logins.BitgetSocket,
         fields=_PASSPHRASE,
     ),
     "bitmart": Venue(
-        check=_BITMART, refuse=REFUSALS["bitmart"], socket=logins.BitmartSocket, fields=_MEMO
+        check=_BITMART, refuse=REFUSALS["bitmart"], socket=op_logins.BitmartSocket, fields=_MEMO
     ),
     "bitmart-contract": Venue(
         check=_BITMART,
         refuse=REFUSALS["bitmart"],
-        socket=logins.BitmartContractSocket,
+        socket=op_logins.BitmartContractSocket,
         fields=_MEMO,
     ),
     "bitmex": Venue(
@@ -169,7 +175,7 @@ VENUES: dict[str, Venue] = {
             ahead_ms=math.inf,
         ),
         refuse=REFUSALS["bitmex"],
-        socket=logins.BitMEXSocket,
+        socket=op_logins.BitMEXSocket,
     ),
     "bitstamp": Venue(
         check=payloads.check_bitstamp,
@@ -197,12 +203,12 @@ VENUES: dict[str, Venue] = {
             ahead_ms=999,
         ),
         refuse=REFUSALS["bybit"],
-        socket=logins.BybitSocket,
+        socket=op_logins.BybitSocket,
     ),
     "coinbase": Venue(
         check=pairs.check_coinbase,
         refuse=REFUSALS["coinbase"],
-        socket=tokens.CoinbaseSocket,
+        socket=inline.CoinbaseSocket,
         keys="ec pem",
         signs=frozenset({"time"}),
     ),
@@ -220,7 +226,7 @@ VENUES: dict[str, Venue] = {
             ahead_ms=30_000,
         ),
         refuse=REFUSALS["coinbaseexchange"],
-        socket=tokens.CoinbaseExchangeSocket,
+        socket=inline.CoinbaseExchangeSocket,
         keys="base64",
         fields=_PASSPHRASE,
     ),
@@ -229,10 +235,12 @@ VENUES: dict[str, Venue] = {
     "cryptocom": Venue(
         check=payloads.check_cryptocom,
         refuse=REFUSALS["cryptocom"],
-        socket=logins.CryptocomSocket,
+        socket=rpc_logins.CryptocomSocket,
         signs=frozenset({"body", "time"}),
     ),
-    "deribit": Venue(check=check_deribit, refuse=REFUSALS["deribit"], socket=logins.DeribitSocket),
+    "deribit": Venue(
+        check=check_deribit, refuse=REFUSALS["deribit"], socket=rpc_logins.DeribitSocket
+    ),
     "ethgas": Venue(
         check=ethgas.check_bearer,
         refuse=REFUSALS["ethgas"],
@@ -243,30 +251,32 @@ VENUES: dict[str, Venue] = {
         signs=frozenset(),
     ),
     "gate": _GATE,
-    "gate-ws-api": Venue(check=check_gate, refuse=REFUSALS["gate"], socket=logins.GateAPISocket),
+    "gate-ws-api": Venue(
+        check=check_gate, refuse=REFUSALS["gate"], socket=event_logins.GateAPISocket
+    ),
     "gemini": Venue(
         check=payloads.check_gemini,
         refuse=REFUSALS["gemini"],
-        socket=tokens.GeminiSocket,
+        socket=inline.GeminiSocket,
         # The arguments are in the payload; what else is in the request counts for nothing.
         signs=frozenset(),
     ),
     "htx": Venue(
         check=queries.check_htx,
         refuse=REFUSALS["htx"],
-        socket=logins.HTXSocket,
+        socket=event_logins.HTXSocket,
         signs=_QUERY_ONLY,
     ),
     "htx-contract": Venue(
         check=queries.check_htx,
         refuse=REFUSALS["htx-contract"],
-        socket=logins.HTXContractSocket,
+        socket=event_logins.HTXContractSocket,
         signs=_QUERY_ONLY,
     ),
     "hyperliquid": Venue(
         check=pairs.check_hyperliquid,
         refuse=REFUSALS["hyperliquid"],
-        socket=tokens.HyperliquidSocket,
+        socket=inline.HyperliquidSocket,
         keys="wallet",
         signs=frozenset({"body"}),
     ),
@@ -285,7 +295,7 @@ VENUES: dict[str, Venue] = {
     "krakenfutures": Venue(
         check=payloads.check_kraken_futures,
         refuse=REFUSALS["krakenfutures"],
-        socket=tokens.KrakenFuturesSocket,
+        socket=inline.KrakenFuturesSocket,
         keys="base64",
         signs=frozenset({"query", "body"}),
     ),
@@ -317,7 +327,7 @@ VENUES: dict[str, Venue] = {
             ahead_ms=10_000,
         ),
         refuse=REFUSALS["mexc-contract"],
-        socket=logins.MEXCContractSocket,
+        socket=rpc_logins.MEXCContractSocket,
     ),
     "okx": Venue(
         check=Headers(
@@ -332,7 +342,7 @@ VENUES: dict[str, Venue] = {
             ahead_ms=30_000,
         ),
         refuse=REFUSALS["okx"],
-        socket=logins.OKXSocket,
+        socket=op_logins.OKXSocket,
         fields=_PASSPHRASE,
     ),
     "phemex": Venue(
@@ -348,7 +358,7 @@ VENUES: dict[str, Venue] = {
             ahead_ms=121_000,
         ),
         refuse=REFUSALS["phemex"],
-        socket=logins.PhemexSocket,
+        socket=rpc_logins.PhemexSocket,
     ),
     "whitebit": Venue(
         check=payloads.check_whitebit,
@@ -371,7 +381,7 @@ VENUES: dict[str, Venue] = {
             ahead_ms=300_000,
         ),
         refuse=REFUSALS["woo"],
-        socket=logins.WooSocket,
+        socket=event_logins.WooSocket,
         fields=_MEMO,
     ),
 }

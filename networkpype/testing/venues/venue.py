@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -9,7 +10,17 @@ from typing import Any, ClassVar
 from networkpype.testing.venues.account import Account, Refusal, Why
 from networkpype.testing.wire import Answer, ReceivedRequest
 
-__all__ = ["Check", "Endpoint", "Errors", "Frame", "Socket", "Venue", "errors"]
+__all__ = [
+    "Check",
+    "Endpoint",
+    "Errors",
+    "Frame",
+    "Socket",
+    "Venue",
+    "arguments",
+    "compact",
+    "errors",
+]
 
 Check = Callable[[ReceivedRequest, Account], None]
 """Raises `Refusal` unless the request is the account's."""
@@ -108,3 +119,15 @@ def errors(body: Callable[[Any, str], object], table: Mapping[Why, tuple[int, An
         return Answer(body(code, message), status)
 
     return refuse
+
+
+def arguments(given: object, count: int) -> list[Any]:
+    """Return a list of so many arguments; refuse anything else."""
+    if not isinstance(given, list) or len(given) != count:
+        raise Refusal(Why.MISSING, f"{count} arguments wanted")
+    return given
+
+
+def compact(value: Any) -> str:
+    """Write JSON without spaces, letters beyond ASCII as they are."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 
 from networkpype import WebSocketJSONRequest, WebSocketResponse
+from networkpype.auth.identity import Identity
 from networkpype.auth.patterns.frame import FrameLogin, JSONText, Whole
 from networkpype.auth.patterns.rules import Seen, accepted, rejected
+from networkpype.credentials import Credentials
 from networkpype.errors import ConfigurationError, MissingCredentialsError
 from tests.support.signers import an_identity
+from tests.support.vectors import Clock
 
 NOW = 1700000000.123
 
@@ -30,8 +33,7 @@ def a_login(
 ) -> FrameLogin:
     data: dict[str, Any] = {"url": "wss://host.test/ws", "message": "{timestamp}", "frame": {}}
     data |= {"rules": ()}
-    own = {"memo": memo} if memo else {}
-    identity = an_identity(nonce=nonces, new_id=new_id, **own)
+    identity = an_identity(nonce=nonces, new_id=new_id, memo=memo)
     return FrameLogin(**(data | more)).bound_to(identity)
 
 
@@ -153,10 +155,6 @@ async def test_the_address_may_hold_the_memo() -> None:
 
 async def test_an_address_without_its_memo_is_not_dialed() -> None:
     login = FrameLogin(url="wss://host.test/{memo}", message="", frame={}, rules=())
-    from networkpype.auth.identity import Identity
-    from networkpype.credentials import Credentials
-    from tests.support.vectors import Clock
-
     bound = login.bound_to(Identity(Credentials(key="k", secret="s"), Clock(0)))
     with pytest.raises(MissingCredentialsError, match=r"Credentials\(memo="):
         await bound.pre_auth(None)

@@ -1,4 +1,4 @@
-"""Rules say what a frame means; here each way of asking, by a frame that fits and one that does not."""
+"""Rules say what a frame means: each way of asking, by frames that fit and frames that do not."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ from networkpype.auth.patterns.rules import (
     value_at,
 )
 from networkpype.errors import AuthenticationFailure
+
+FRAMES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +92,7 @@ def test_what_is_no_mapping_or_fits_nothing_is_not_mine(frame: Any) -> None:
     assert judge(frame, [accepted({"a": 1})]).status is AuthStatus.NOT_MINE
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))  # fmt: skip
+@given(FRAMES)
 def test_no_frame_is_too_strange_to_be_judged(frame: Any) -> None:
     rules = [accepted({"a.b.0": Seen.ANY, "c": 1}, lifetime="d"), expired({"e": Containing("x")})]
     assert judge(frame, rules, "1").status in AuthStatus

@@ -88,7 +88,7 @@ def test_the_steps_show_what_is_signed() -> None:
     scheme = jwt()
     auth = SchemeAuth(Credentials(key="a key", secret=SECRET), scheme)
     request = RESTRequest("GET", "https://api.example.com/v1/orders")  # type: ignore[arg-type]
-    taken = {name: draft for name, draft in scheme.steps(request, auth.identity)}
+    taken = dict(scheme.steps(request, auth.identity))
     assert list(taken) == ["canonical", "string to sign", "signature", "placing"]
     text = str(taken["placing"].string_to_sign)
     assert text.count(".") == 1

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from networkpype.auth.schemes.draft import FIELDS, Draft, Template
 from networkpype.errors import ConfigurationError
+from networkpype.signing.methods import HMAC
 from tests.support.signers import a_draft, a_request, an_identity
 
 
@@ -112,8 +113,6 @@ def test_a_body_of_bytes_is_signed_as_they_are() -> None:
     draft = a_draft("POST")
     draft.body = b"\xff\xfe\x00caf\xc3\xa9"
     identity = an_identity()
-    from networkpype.signing.methods import HMAC
-
     assert identity.sign(HMAC(), Template("{body}")(draft)) == identity.sign(HMAC(), draft.body)
     assert Template("{body_sha512}")(draft) == hashlib.sha512(draft.body).hexdigest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -42,7 +43,12 @@ ARGUMENTS = {"b": "2", "a": 1}
         (Layout(), "POST", {"data": bytearray(b"ab")}, ("", b"ab", "")),
         (Layout(), "POST", {"data": {}}, ("", "", "")),
         # form
-        (Layout(form=True), "POST", {"data": {"b": "x y", "a": [1, 2]}}, ("", "b=x%20y&a=1&a=2", FORM)),
+        (
+            Layout(form=True),
+            "POST",
+            {"data": {"b": "x y", "a": [1, 2]}},
+            ("", "b=x%20y&a=1&a=2", FORM),
+        ),
         # sort
         (Layout(sort_query=True), "GET", {"params": ARGUMENTS}, ("a=1&b=2", "", "")),
         (
@@ -56,7 +62,12 @@ ARGUMENTS = {"b": "2", "a": 1}
         (Layout(sort_body=True, form=True), "POST", {"data": ARGUMENTS}, ("", "a=1&b=2", FORM)),
         # one place only
         (Layout(data_in_query=True), "POST", {"data": ARGUMENTS}, ("b=2&a=1", "", "")),
-        (Layout(data_in_query=True), "POST", {"params": {"c": 3}, "data": ARGUMENTS}, ("c=3&b=2&a=1", "", "")),
+        (
+            Layout(data_in_query=True),
+            "POST",
+            {"params": {"c": 3}, "data": ARGUMENTS},
+            ("c=3&b=2&a=1", "", ""),
+        ),
         (Layout(params_in_body=True), "POST", {"params": ARGUMENTS}, ("", '{"b":"2","a":1}', JSON)),
         (
             Layout(params_in_body=True),
@@ -68,7 +79,12 @@ ARGUMENTS = {"b": "2", "a": 1}
         (Layout(params_in_body=True), "GET", {"params": ARGUMENTS}, ("b=2&a=1", "", "")),
         (Layout(params_in_body=True), "POST", {"params": {"a": 1}, "data": "x"}, ("a=1", "x", "")),
         (Layout(query_only=("DELETE",)), "DELETE", {"data": ARGUMENTS}, ("b=2&a=1", "", "")),
-        (Layout(query_only=("DELETE",)), "POST", {"data": ARGUMENTS}, ("", '{"b":"2","a":1}', JSON)),
+        (
+            Layout(query_only=("DELETE",)),
+            "POST",
+            {"data": ARGUMENTS},
+            ("", '{"b":"2","a":1}', JSON),
+        ),
         (
             Layout(query_only=("DELETE",), params_in_body=True),
             "DELETE",
@@ -86,7 +102,12 @@ ARGUMENTS = {"b": "2", "a": 1}
         (Layout(empty_is_typed=True), "GET", {}, ("", "", "")),
         # escapes
         (Layout(unescaped=":,"), "GET", {"params": {"a": "x:y,z/"}}, ("a=x:y,z%2F", "", "")),
-        (Layout(values_hold_escapes=True), "GET", {"params": {"a": "%2C%zz,"}}, ("a=%2C%25zz%2C", "", "")),
+        (
+            Layout(values_hold_escapes=True),
+            "GET",
+            {"params": {"a": "%2C%zz,"}},
+            ("a=%2C%25zz%2C", "", ""),
+        ),
         (Layout(values_hold_escapes=True), "GET", {"params": "a=%252C"}, ("a=%252C", "", "")),
         (
             Layout(values_hold_escapes=True, unescaped="="),
@@ -95,7 +116,7 @@ ARGUMENTS = {"b": "2", "a": 1}
             ("a=%3D=", "", ""),
         ),
     ],
-)  # fmt: skip
+)
 def test_what_is_sent(layout: Layout, method: str, given: Any, wanted: Any) -> None:
     assert settled(layout, method, **given) == wanted
 
@@ -133,8 +154,6 @@ def test_moving_loses_nothing(values: dict[str, str]) -> None:
 
 @given(VALUES)
 def test_a_query_with_few_escapes_reads_the_same(values: dict[str, str]) -> None:
-    from urllib.parse import parse_qsl
-
     query, _, _ = settled(Layout(unescaped=LEGAL_IN_QUERY), "GET", params=values)
     assert parse_qsl(query, keep_blank_values=True) == list(values.items())
     assert query.isascii()

@@ -1,0 +1,86 @@
+"""Dial and log in once, and keep what comes before the ack."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from networkpype.auth.outcome import AuthStatus
+from networkpype.auth.patterns.base import RESTCaller, WebSocketAuthPattern
+from networkpype.errors import AuthenticationError, NotConnectedError, RequestTimeoutError
+from networkpype.websocket.request import WebSocketRequest
+from networkpype.websocket.response import WebSocketResponse
+
+__all__ = ["Wire", "log_in"]
+
+
+class Wire(Protocol):
+    """The part of a WebSocket that a login uses."""
+
+    async def connect(self, ws_url: str, **options: Any) -> None: ...
+
+    async def send(self, request: WebSocketRequest) -> None: ...
+
+    async def receive(self) -> WebSocketResponse | None: ...
+
+    async def disconnect(self) -> None: ...
+
+
+async def log_in(
+    wire: Wire,
+    pattern: WebSocketAuthPattern,
+    rest: RESTCaller | None,
+    exchange_time: Callable[[], float],
+    ack_timeout_s: float,
+    options: dict[str, Any],
+) -> list[WebSocketResponse]:
+    """Return once the exchange has accepted, with the messages before the ack that are not its.
+
+    Where the pattern sends no frame, an open connection is all there is to wait for. However it
+    fails, the connection is closed again.
+    """
+    pattern.reset()
+    pre_auth = await pattern.pre_auth(rest)
+    headers = {**(options.pop("ws_headers", None) or {}), **pre_auth.headers}
+    await wire.connect(pre_auth.url, ws_headers=headers, **options)
+    deadline = asyncio.timeout(ack_timeout_s)
+    try:
+        frame = pattern.build_auth_message(exchange_time())
+        if frame is None and not pattern.greets:
+            return []
+        async with deadline:
+            return await _exchange_frames(wire, pattern, frame)
+    except BaseException as error:
+        await wire.disconnect()
+        # Only our own deadline is translated.
+        if not (isinstance(error, TimeoutError) and deadline.expired()):
+            raise
+    raise RequestTimeoutError(
+        f"no answer to the login within {ack_timeout_s:g} s; the connection is closed"
+    )
+
+
+async def _exchange_frames(
+    wire: Wire, pattern: WebSocketAuthPattern, frame: WebSocketRequest | None
+) -> list[WebSocketResponse]:
+    early: list[WebSocketResponse] = []
+    if frame is not None:
+        await wire.send(frame)
+    while True:
+        response = await wire.receive()
+        if response is None:
+            raise NotConnectedError("disconnected while the login was waiting for its answer")
+        outcome = pattern.handle_auth_response(response)
+        match outcome.status:
+            case AuthStatus.NOT_MINE:
+                early.append(response)
+            case AuthStatus.CHALLENGE if outcome.answer is not None:
+                await wire.send(outcome.answer)
+            case AuthStatus.ACCEPTED | AuthStatus.CHALLENGE:
+                return early
+            case _:
+                message = f"the exchange refused the login: {outcome.reason}"
+                if outcome.failure is None:
+                    raise AuthenticationError(message)
+                raise AuthenticationError(message, reason=outcome.failure)

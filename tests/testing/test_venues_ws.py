@@ -1,0 +1,373 @@
+"""Every login conversation over a real socket: asked, acked or refused, and the private asked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from networkpype import HTTPStatusError, MissingCredentialsError, RESTMethod
+from networkpype.auth.outcome import AuthOutcome, AuthStatus, PreAuth
+from networkpype.auth.patterns.base import WebSocketAuthPattern
+from networkpype.credentials import Credentials
+from networkpype.errors import AuthenticationError, ConfigurationError
+from networkpype.exchanges import exchange, exchange_auth
+from networkpype.rest.request import RESTRequest
+from networkpype.testing import FakeClock, MockVenue
+from networkpype.testing.venues.table import VENUES
+from networkpype.websocket.manager import WebSocketManager
+from networkpype.websocket.request import WebSocketJSONRequest
+from tests.testing.venue_client import PAIRS, Client, another_pair, client_of, wrong
+
+PRIVATE: dict[str, dict[str, Any]] = {
+    "backpack": {"method": "SUBSCRIBE", "params": ["account.orderUpdate"]},
+    "binance": {"id": "9", "method": "order.place", "params": {"symbol": "BTCUSDT", "side": "BUY"}},
+    "bitfinex": {"event": "subscribe", "channel": "status"},
+    "bitget": {"op": "subscribe", "args": [{"instType": "SPOT", "channel": "orders"}]},
+    "bitmart": {"op": "subscribe", "args": ["spot/user/order:BTC_USDT"]},
+    "bitmart-contract": {"action": "subscribe", "args": ["futures/order"]},
+    "bitmex": {"op": "subscribe", "args": ["order"]},
+    "bitstamp": {"event": "bts:subscribe", "data": {"channel": "private-my_orders_btcusd"}},
+    "bybit": {"op": "subscribe", "args": ["order"]},
+    "coinbase": {"type": "subscribe", "channel": "user", "product_ids": ["BTC-USD"]},
+    "coinbaseexchange": {"type": "subscribe", "channels": ["user"], "product_ids": ["BTC-USD"]},
+    "coinex": {"method": "order.subscribe", "params": {"market_list": []}, "id": 9},
+    "cryptocom": {"id": 9, "method": "subscribe", "params": {"channels": ["user.order"]}},
+    "deribit": {
+        "jsonrpc": "2.0",
+        "id": 9,
+        "method": "private/subscribe",
+        "params": {"channels": ["user.orders.any.any.raw"]},
+    },
+    "ethgas": {"cmd": "subscribe", "data": {"channel": "account"}},
+    "gate": {"channel": "spot.orders", "event": "subscribe", "payload": ["BTC_USDT"]},
+    "gate-ws-api": {
+        "channel": "spot.order_place",
+        "event": "api",
+        "payload": {"req_id": "9", "req_param": {"text": "t-é"}},
+    },
+    "htx": {"action": "sub", "ch": "orders#btcusdt"},
+    "htx-contract": {"op": "sub", "topic": "orders.btc-usdt"},
+    "kraken": {"method": "subscribe", "params": {"channel": "executions"}},
+    "krakenfutures": {"event": "subscribe", "feed": "fills"},
+    "kucoin": {"id": "9", "type": "subscribe", "topic": "/account/balance", "response": True},
+    "mexc-contract": {"method": "personal.filter", "param": {"filters": []}},
+    "okx": {"op": "subscribe", "args": [{"channel": "orders", "instType": "SPOT"}]},
+    "phemex": {"id": 9, "method": "aop.subscribe", "params": []},
+    "whitebit": {"id": 9, "method": "ordersPending_subscribe", "params": ["BTC_USDT"]},
+    "woo": {"id": "9", "event": "subscribe", "topic": "executionreport"},
+}
+for _twin, _of in (
+    ("binance-margin", "binance"),
+    ("binance-ws-api", "binance"),
+    ("coinex-futures", "coinex"),
+    ("kucoin-futures", "kucoin"),
+):
+    PRIVATE[_twin] = PRIVATE[_of]
+
+URL_OR_HANDSHAKE = ["bingx", "binance-usdm", "gemini", "mexc"]
+INLINE = ["backpack", "bitstamp", "coinbase", "coinbaseexchange", "gate", "kraken"]
+FRAME = sorted(
+    set(PRIVATE) - set(INLINE) - {"kucoin", "kucoin-futures", "bitfinex", "binance-margin"}
+)
+PACKED = {"coinex": "gzip", "coinex-futures": "gzip", "htx-contract": "gzip", "bingx": "gzip"} | {
+    "bitmart-contract": "deflate"
+}
+BY_REST = ["binance-margin", "bitstamp", "kraken", "kucoin", "kucoin-futures", "whitebit"]
+
+
+class Login:
+    """One connection's way through its pattern."""
+
+    def __init__(self, client: Client, venue: MockVenue, ws: WebSocketManager) -> None:
+        assert client.auth.ws_pattern is not None
+        self.client = client
+        self.venue = venue
+        self.ws = ws
+        self.pattern: WebSocketAuthPattern = client.auth.ws_pattern
+
+    async def dial(self) -> PreAuth:
+        pre = await self.pattern.pre_auth(self.client.rest)
+        assert pre.url.startswith(self.venue.ws_url)
+        packed: Any = PACKED.get(self.venue.name)
+        await self.ws.connect(pre.url, ws_headers=pre.headers, compression=packed)
+        return pre
+
+    async def send_login(self) -> bool:
+        frame = self.pattern.build_auth_message(self.client.auth.identity.time())
+        if frame is not None:
+            await self.ws.send(frame)
+        return frame is not None
+
+    async def outcome(self) -> tuple[AuthOutcome, int]:
+        """Return the first frame's outcome that is the login's, and how many came before it."""
+        before = 0
+        async with asyncio.timeout(5):
+            while (response := await self.ws.receive()) is not None:
+                found = self.pattern.handle_auth_response(response)
+                if found.status is not AuthStatus.NOT_MINE:
+                    return found, before
+                before += 1
+        raise AssertionError("the connection ended")
+
+    async def ask_private(self) -> None:
+        """Send something private and wait until the venue has taken it."""
+        before = len(self.venue.ws_received)
+        frame = PRIVATE.get(self.venue.name, {"id": 9, "method": "subscribe"})
+        await self.ws.send(WebSocketJSONRequest(frame, is_auth_required=True))
+        await self.venue.until(lambda: len(self.venue.ws_received) > before)
+
+
+async def connected(client: Client, venue: MockVenue) -> Login:
+    return Login(client, venue, await client.factory.get_ws_manager())
+
+
+def other_keys(venue: MockVenue) -> Credentials:
+    if venue.name not in PAIRS:
+        return wrong(venue.credentials, "secret")
+    return another_pair(venue)
+
+
+def test_every_socket_is_tried() -> None:
+    tried = {*PRIVATE, *URL_OR_HANDSHAKE, "hyperliquid"}
+    assert tried == set(VENUES)
+
+
+@pytest.mark.parametrize("name", sorted({*PRIVATE, *URL_OR_HANDSHAKE, "hyperliquid"}))
+async def test_a_login_is_let_in_and_what_is_private_follows(name: str) -> None:
+    async with MockVenue(name) as venue, client_of(venue) as client:
+        login = await connected(client, venue)
+        await login.dial()
+        if await login.send_login():
+            outcome, before = await login.outcome()
+            wanted = AuthStatus.CHALLENGE if name == "krakenfutures" else AuthStatus.ACCEPTED
+            assert outcome.status is wanted, outcome.reason
+            assert before >= 1
+        elif name in ("kucoin", "kucoin-futures"):
+            assert (await login.outcome())[0].status is AuthStatus.ACCEPTED
+        if name != "hyperliquid":
+            await login.ask_private()
+            await venue.until(lambda: venue.logged_in == 1)
+        assert venue.refusals == []
+
+
+# A good subscribe has no answer at Backpack, and Bitstamp's means nothing to its pattern.
+@pytest.mark.parametrize("name", sorted({*INLINE} - {"backpack", "bitstamp"}))
+async def test_the_answer_to_a_signed_subscribe_is_the_ack(name: str) -> None:
+    async with MockVenue(name) as venue, client_of(venue) as client:
+        login = await connected(client, venue)
+        await login.dial()
+        await login.ask_private()
+        assert (await login.outcome())[0].status is AuthStatus.ACCEPTED
+
+
+@pytest.mark.parametrize("name", sorted({*FRAME} - {"ethgas", "whitebit", "krakenfutures"}))
+async def test_another_secret_is_refused_and_recognised(name: str) -> None:
+    async with MockVenue(name) as venue, client_of(venue, other_keys(venue)) as client:
+        login = await connected(client, venue)
+        await login.dial()
+        await login.send_login()
+        outcome, before = await login.outcome()
+        assert outcome.status is AuthStatus.REJECTED
+        assert outcome.definite, outcome.reason
+        assert outcome.reason
+        assert before >= 1
+        assert len(venue.refusals) == 1
+        assert venue.logged_in == 0
+
+
+@pytest.mark.parametrize("name", ["krakenfutures", *INLINE])
+async def test_a_private_subscribe_of_another_secret_is_refused(name: str) -> None:
+    async with MockVenue(name) as venue:
+        if name in BY_REST:
+            async with client_of(venue, wrong(venue.credentials, "secret")) as client:
+                with pytest.raises((AuthenticationError, HTTPStatusError)):
+                    await (await connected(client, venue)).dial()
+            assert venue.websockets == 0
+            return
+        async with client_of(venue, other_keys(venue)) as client:
+            login = await connected(client, venue)
+            await login.dial()
+            if await login.send_login():
+                assert (await login.outcome())[0].status is AuthStatus.CHALLENGE
+            await login.ask_private()
+            await venue.until(lambda: venue.refusals)
+            assert (await login.outcome())[0].status is AuthStatus.REJECTED
+
+
+@pytest.mark.parametrize("name", [*BY_REST, "mexc"])
+async def test_a_token_is_not_given_to_another_secret(name: str) -> None:
+    async with MockVenue(name) as venue:
+        if name == "binance-margin":  # wants the key alone
+            credentials = wrong(venue.credentials, "key")
+        else:
+            credentials = wrong(venue.credentials, "secret")
+        async with client_of(venue, credentials) as client:
+            with pytest.raises((AuthenticationError, HTTPStatusError)):
+                await (await connected(client, venue)).dial()
+    assert venue.ws_received == []
+
+
+async def test_a_handshake_of_another_secret_is_refused() -> None:
+    async with (
+        MockVenue("gemini") as venue,
+        client_of(venue, wrong(venue.credentials, "secret")) as client,
+    ):
+        with pytest.raises(HTTPStatusError) as raised:
+            await (await connected(client, venue)).dial()
+        assert raised.value.status == 400
+        assert venue.websockets == 0
+
+
+@pytest.mark.parametrize("name", sorted(set(PRIVATE) - {"bitfinex", "kucoin", "kucoin-futures"}))
+async def test_nothing_private_before_the_login(name: str) -> None:
+    async with MockVenue(name) as venue, client_of(venue) as client:
+        ws = await client.factory.get_ws_manager()
+        path = f"/{venue.account.memo}" if name == "woo" else "/ws"
+        await ws.connect(venue.ws_url + path)
+        frame = dict(PRIVATE[name])
+        if name == "bitstamp":
+            frame["data"] = {"channel": "private-my_orders_btcusd-1"}
+        await ws.send(WebSocketJSONRequest(frame))
+        await venue.until(lambda: venue.refusals)
+        assert venue.logged_in == 0
+
+
+async def test_a_login_is_held_and_released_or_never_answered() -> None:
+    async with MockVenue("okx", on_login="hold") as venue, client_of(venue) as client:
+        login = await connected(client, venue)
+        await login.dial()
+        await login.send_login()
+        await venue.until(lambda: venue.ws_received)
+        assert venue.logged_in == 0
+        assert await venue.release() == 1
+        assert (await login.outcome())[0].status is AuthStatus.ACCEPTED
+        venue.on_login = "silent"
+        await login.send_login()
+        await venue.until(lambda: len(venue.ws_received) == 2)
+        assert await venue.release() == 0
+
+
+@pytest.mark.parametrize("name", FRAME)
+async def test_a_good_login_is_refused_on_command(name: str) -> None:
+    async with MockVenue(name, on_login="refuse") as venue, client_of(venue) as client:
+        login = await connected(client, venue)
+        await login.dial()
+        await login.send_login()
+        outcome, _ = await login.outcome()
+        assert outcome.status in (AuthStatus.REJECTED, AuthStatus.EXPIRED)
+        assert venue.refusals == ["refused on command"]
+
+
+@pytest.mark.parametrize(
+    "name", ["bingx", "binance", "binance-margin", "binance-usdm", "ethgas", "mexc"]
+)
+async def test_the_end_of_a_token_is_told_and_another_is_got(name: str) -> None:
+    async with MockVenue(name) as venue, client_of(venue) as client:
+        login = await connected(client, venue)
+        first = await login.dial()
+        if await login.send_login():
+            assert (await login.outcome())[0].status is AuthStatus.ACCEPTED
+        assert await venue.expire() == 1
+        assert (await login.outcome())[0].status is AuthStatus.EXPIRED
+        again = await login.pattern.pre_auth(client.rest)
+        if name in URL_OR_HANDSHAKE:
+            assert again.url != first.url
+
+
+@pytest.mark.parametrize("name", ["bingx", "binance-usdm", "mexc"])
+async def test_a_listen_key_lives_an_hour_unless_it_is_prolonged(name: str) -> None:
+    clock = FakeClock()
+    async with MockVenue(name, clock=clock) as venue, client_of(venue, clock=clock) as client:
+        login = await connected(client, venue)
+        first = await login.dial()
+        clock.advance(1800)
+        assert (await login.pattern.renew(client.rest)).url == first.url
+        clock.advance(3599)
+        assert len(venue.account.tokens) == 1
+        clock.advance(2)
+        assert not venue.account.tokens
+        other = await client.factory.get_ws_manager()
+        with pytest.raises(HTTPStatusError):
+            await other.connect(first.url)
+        assert (await login.pattern.renew(client.rest)).url != first.url
+
+
+@pytest.mark.parametrize("name", ["kraken", "kucoin", "whitebit", "ethgas"])
+async def test_an_old_token_is_refused(name: str) -> None:
+    async with MockVenue(name) as venue, client_of(venue) as client:
+        login = await connected(client, venue)
+        if name == "kucoin":
+            pre = await login.pattern.pre_auth(client.rest)
+            await venue.expire()
+            await login.ws.connect(pre.url)
+        else:
+            await login.dial()
+            await venue.expire()
+            if not await login.send_login():
+                await login.ask_private()
+        outcome, _ = await login.outcome()
+        assert outcome.status in (AuthStatus.REJECTED, AuthStatus.EXPIRED)
+
+
+async def test_a_refresh_token_of_ethgas_is_good_once() -> None:
+    async with MockVenue("ethgas") as venue:
+        token = venue.account.issue(7 * 86_400)
+        credentials = Credentials(secret=token, origins=[venue.url])
+        async with client_of(venue, credentials) as client:
+            login = await connected(client, venue)
+            await login.dial()
+            await login.send_login()
+            assert (await login.outcome())[0].status is AuthStatus.ACCEPTED
+        async with client_of(venue, credentials) as client:
+            with pytest.raises((AuthenticationError, HTTPStatusError)):
+                await (await connected(client, venue)).dial()
+
+
+async def test_a_login_replayed_is_refused_where_its_nonce_is_single_use() -> None:
+    for name in ("deribit", "bitfinex"):
+        async with MockVenue(name) as venue, client_of(venue) as client:
+            login = await connected(client, venue)
+            await login.dial()
+            frame = login.pattern.build_auth_message(time.time())
+            assert frame is not None
+            for wanted in (AuthStatus.ACCEPTED, AuthStatus.REJECTED):
+                await login.ws.send(frame)
+                assert (await login.outcome())[0].status is wanted
+
+
+def test_an_exchange_elsewhere_has_no_live_address_left() -> None:
+    for name in VENUES:
+        moved = exchange(name).at("http://127.0.0.1:8080", "ws://127.0.0.1:8081")
+        assert moved.origins == {"http://127.0.0.1:8080"}
+        assert moved.sandbox is None
+        left = _addresses(moved.pattern)
+        assert left, name
+        assert {url for url in left if not url.startswith(("http://127", "ws://127"))} == set()
+        assert exchange(name).rest_url.startswith("https://")
+
+
+def _addresses(value: Any) -> set[str]:
+    if isinstance(value, str):
+        return {value} if "://" in value else set()
+    if isinstance(value, dict):
+        return set().union(*map(_addresses, value.values()))
+    return _addresses(vars(value)) if hasattr(value, "__dict__") else set()
+
+
+@pytest.mark.parametrize("url", ["http://example.com", "ftp://127.0.0.1", "127.0.0.1:1"])
+def test_an_exchange_is_not_moved_to_plain_http_elsewhere(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        exchange("okx").at(url, "ws://127.0.0.1:1")
+
+
+async def test_credentials_of_a_venue_go_nowhere_else() -> None:
+    async with MockVenue("okx") as venue:
+        auth = exchange_auth("okx", venue.credentials)
+        request = RESTRequest(RESTMethod.GET, "https://www.okx.com/api/v5/account/balance")
+        with pytest.raises(ConfigurationError, match="none of the origins"):
+            await auth.rest_authenticate(request)
+        with pytest.raises(MissingCredentialsError):
+            exchange_auth("kraken", venue.credentials.model_copy(update={"secret": None}))
