@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from networkpype import __version__
+from networkpype.cli import sign
 from networkpype.cli.demo import run
 
 
@@ -21,7 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "demo", help="trade on a mock exchange on loopback and check every promise, in 20 s"
     )
     demo.add_argument("--plain", action="store_true", help="plain lines instead of the live screen")
+    sign.add_to(commands)
     options = parser.parse_args(arguments)
+    if options.command == "sign":
+        return sign.main(options)
     try:
         return run.main(plain=options.plain)
     except KeyboardInterrupt:

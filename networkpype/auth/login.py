@@ -150,7 +150,10 @@ class Login(LoginSteps):
         return self._broke(error, now) if self._is_answer(attempt) else []
 
     def connected(self, now: float, exchange_time: float, epoch: int) -> Sequence[Action]:
-        """Log in: the dialed connection is open."""
+        """Log in: the dialed connection is open.
+
+        Without a frame that is all, unless the pattern `greets`: then the greeting is the ack.
+        """
         if epoch != self.epoch or self.state is not LoginState.CONNECTING:
             return []
         return self._log_in(now, exchange_time)
@@ -223,15 +226,17 @@ class Login(LoginSteps):
         except NetworkpypeError as error:
             broken = error
         else:
-            self._standing.sent_frame = self._standing.frame is not None
-            if self._standing.frame is None:
-                if shakes_hands:
-                    return self._reconnect("the handshake has to be made again", now)
+            frame = self._standing.frame
+            self._standing.sent_frame = frame is not None
+            is_new = self.state is LoginState.CONNECTING
+            if frame is None and shakes_hands:
+                return self._reconnect("the handshake has to be made again", now)
+            if frame is None and not (is_new and self.pattern.greets):
                 return self._admit(now, None)
-            if self.state is LoginState.CONNECTING:
+            if is_new:
                 self.state = LoginState.WAITING
             self._due[Timer.ACK_BY] = now + self._ack_timeout_s
-            return [do.Send(self.epoch, self._standing.frame)]
+            return [] if frame is None else [do.Send(self.epoch, frame)]
         return self._broke(broken, now)
 
     def _heed(self, outcome: AuthOutcome, now: float) -> Sequence[Action]:

@@ -52,7 +52,7 @@ class Nonces:
 
     def __call__(self) -> int:
         seconds = self._time()
-        if not math.isfinite(seconds):
+        if not 0 <= seconds < math.inf:
             raise ConfigurationError(f"the clock says {seconds}; give Nonces one that tells time")
         now = int(seconds * self._per_second + 1e-3)
         with self._lock:
@@ -60,7 +60,7 @@ class Nonces:
             if nonce > self._reserved:
                 self._reserve(nonce)
             self._last = nonce
-            return nonce
+        return nonce
 
     def close(self) -> None:
         """Let another process have the file; no nonces come after it."""

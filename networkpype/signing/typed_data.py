@@ -85,8 +85,8 @@ class _EVMSigner(Signer):
                 f"what a wallet signs has 32 bytes, not {len(message)}; take its keccak(), "
                 "text_digest() or TypedData.digest()"
             )
-        v, r, s = self._sign(message).vrs
-        return f"0x{r:064x}{s:064x}{v + 27:02x}"
+        raw = self._sign(message).to_bytes()  # r, s and v as 0 or 1
+        return f"0x{raw[:64].hex()}{raw[64] + 27:02x}"
 
 
 class TypedData:

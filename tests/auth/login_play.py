@@ -9,6 +9,8 @@ from networkpype.auth import actions as do
 from networkpype.auth.login import Login
 from networkpype.auth.outcome import AuthOutcome, PreAuth
 from networkpype.auth.patterns.base import WebSocketAuthPattern
+from networkpype.auth.standing import LoginState
+from networkpype.errors import ConnectFailedError
 from networkpype.hooks import Event
 from networkpype.retry import Backoff
 from networkpype.websocket.request import WebSocketJSONRequest, WebSocketRequest
@@ -16,6 +18,9 @@ from networkpype.websocket.response import WebSocketResponse
 
 URL = "wss://ws.exchange/private"
 EXCHANGE_TIME = 1_700_000_000.0
+ACCEPTED = AuthOutcome.accepted()
+BUSY = AuthOutcome.rejected("slow down", definite=False)
+DOWN = ConnectFailedError("no route")
 
 ActionT = TypeVar("ActionT", bound=do.Action)
 
@@ -116,6 +121,10 @@ class Play:
         if only(do.Send, actions):
             actions += self.received(AuthOutcome.accepted(lifetime_s))
         return actions
+
+    def state(self) -> LoginState:
+        """Return the state; unlike an attribute's, its type stays open from one to the next."""
+        return self.login.state
 
     @property
     def attempt(self) -> int:

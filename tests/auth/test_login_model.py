@@ -67,11 +67,19 @@ FINAL = (AuthenticationError, MissingCredentialsError)
 
 class Logins(RuleBasedStateMachine):
     @initialize(
-        framed=st.booleans(), jitter=st.floats(0, 1), share=st.floats(0, 1), configured=LIFETIMES
+        framed=st.booleans(),
+        greets=st.booleans(),
+        jitter=st.floats(0, 1),
+        share=st.floats(0, 1),
+        configured=LIFETIMES,
     )
-    def begin(self, framed: bool, jitter: float, share: float, configured: float | None) -> None:
+    def begin(
+        self, framed: bool, greets: bool, jitter: float, share: float, configured: float | None
+    ) -> None:
         self.framed = framed
+        self.greets = greets
         self.pattern = with_frame() if framed else frameless()
+        self.pattern.greets = greets
         self.login = Login(
             self.pattern,
             lifetime_s=configured if configured is not None and configured > 0 else None,
@@ -132,7 +140,8 @@ class Logins(RuleBasedStateMachine):
         self.open = True
         actions = self.login.connected(self.now, EXCHANGE_TIME, self.epoch)
         assert kinds(actions, do.Send) == self.framed
-        self.take(actions, lets_in=not self.framed)
+        self.take(actions, lets_in=not self.framed and not self.greets)
+        self.unanswered = int(self.framed or self.greets)
 
     @precondition(lambda self: self.open)
     @rule(outcome=OUTCOMES)

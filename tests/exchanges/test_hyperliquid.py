@@ -18,10 +18,8 @@ WALLET = "0x14791697260E4c9A71f18484C9f997B308e59325"
 CANCEL = {"type": "cancel", "cancels": [{"a": 4, "o": 12345}]}
 
 
-def hyperliquid(*, sandbox: bool = False, **fields: str) -> SchemeAuth:
-    return auth_of(
-        "hyperliquid", **({"private_key": KEY, "wallet": WALLET} | fields), sandbox=sandbox
-    )
+def hyperliquid(*, key: str = KEY, sandbox: bool = False) -> SchemeAuth:
+    return auth_of("hyperliquid", private_key=key, wallet=WALLET, sandbox=sandbox)
 
 
 def subscribe(**subscription: Any) -> WebSocketJSONRequest:
@@ -99,7 +97,7 @@ def test_nothing_of_the_key_shows() -> None:
     assert KEY[2:] not in repr(request) + repr(auth) + repr(auth.scheme) + repr(auth.identity)
     with pytest.raises(ConfigurationError) as caught:
         sent(
-            hyperliquid(private_key="PLANTED"),
+            hyperliquid(key="PLANTED"),
             "POST",
             "https://api.hyperliquid.xyz/exchange",
             data=CANCEL,

@@ -9,7 +9,7 @@ from networkpype.auth.identity import Identity
 from networkpype.auth.schemes.draft import Draft
 from networkpype.rest.request import RESTRequest
 
-__all__ = ["RESTScheme"]
+__all__ = ["Choice", "RESTScheme"]
 
 
 class RESTScheme(ABC):
@@ -36,25 +36,61 @@ class RESTScheme(ABC):
     def place(self, draft: Draft) -> None:
         """Put ``draft.signature`` and what goes with it into headers, query or body."""
 
+    def chosen(self, request: RESTRequest, identity: Identity) -> RESTScheme:
+        """Return the scheme that takes the steps: this one, unless it chooses among others."""
+        return self
+
+    def draft(self, request: RESTRequest, identity: Identity) -> Draft:
+        """Begin: the request's parts as the encoder writes them."""
+        return Draft(request, identity)
+
     def sign(self, request: RESTRequest, identity: Identity) -> RESTRequest:
         """Take all steps and return the request, signed."""
-        draft = Draft(request, identity)
-        self.canonical(draft)
-        draft.string_to_sign = self.string_to_sign(draft)
-        draft.signature = self.signature(draft)
-        self.place(draft)
+        scheme = self.chosen(request, identity)
+        draft = scheme.draft(request, identity)
+        scheme.canonical(draft)
+        draft.string_to_sign = scheme.string_to_sign(draft)
+        draft.signature = scheme.signature(draft)
+        scheme.place(draft)
         draft.finish()
         return request
 
     def steps(self, request: RESTRequest, identity: Identity) -> Iterator[tuple[str, Draft]]:
         """Take the steps one by one, yielding each one's name and the draft after it."""
-        draft = Draft(request, identity)
-        self.canonical(draft)
+        scheme = self.chosen(request, identity)
+        draft = scheme.draft(request, identity)
+        scheme.canonical(draft)
         yield "canonical", draft
-        draft.string_to_sign = self.string_to_sign(draft)
+        draft.string_to_sign = scheme.string_to_sign(draft)
         yield "string to sign", draft
-        draft.signature = self.signature(draft)
+        draft.signature = scheme.signature(draft)
         yield "signature", draft
-        self.place(draft)
+        scheme.place(draft)
         draft.finish()
         yield "placing", draft
+
+
+class Choice(RESTScheme):
+    """A scheme that leaves all steps to another, which it picks for each request."""
+
+    @abstractmethod
+    def pick(self, request: RESTRequest, identity: Identity) -> RESTScheme:
+        """Return the scheme for this request."""
+
+    def chosen(self, request: RESTRequest, identity: Identity) -> RESTScheme:
+        return self.pick(request, identity).chosen(request, identity)
+
+    def canonical(self, draft: Draft) -> None:
+        self._of(draft).canonical(draft)
+
+    def string_to_sign(self, draft: Draft) -> str | bytes:
+        return self._of(draft).string_to_sign(draft)
+
+    def signature(self, draft: Draft) -> str:
+        return self._of(draft).signature(draft)
+
+    def place(self, draft: Draft) -> None:
+        self._of(draft).place(draft)
+
+    def _of(self, draft: Draft) -> RESTScheme:
+        return self.chosen(draft.request, draft.identity)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from networkpype.auth.identity import Identity
-from networkpype.auth.schemes.base import RESTScheme
-from networkpype.auth.schemes.draft import Draft
+from networkpype.auth.schemes.base import Choice, RESTScheme
 from networkpype.rest.request import RESTRequest
 
 __all__ = ["ByPath"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ByPath(RESTScheme):
+class ByPath(Choice):
     """Sign by the scheme of what the path begins or ends with, else by `default`.
 
     For exchanges whose versions, markets or endpoints sign differently under one set of keys.
@@ -35,21 +34,5 @@ class ByPath(RESTScheme):
                 return scheme
         return self.endings.get(path[path.rfind("/") + 1 :], self.default)
 
-    def sign(self, request: RESTRequest, identity: Identity) -> RESTRequest:
-        # Asked once a request, and not once a step.
-        return self.of_path(request.path).sign(request, identity)
-
-    def steps(self, request: RESTRequest, identity: Identity) -> Iterator[tuple[str, Draft]]:
-        return self.of_path(request.path).steps(request, identity)
-
-    def canonical(self, draft: Draft) -> None:
-        self.of_path(draft.path).canonical(draft)
-
-    def string_to_sign(self, draft: Draft) -> str | bytes:
-        return self.of_path(draft.path).string_to_sign(draft)
-
-    def signature(self, draft: Draft) -> str:
-        return self.of_path(draft.path).signature(draft)
-
-    def place(self, draft: Draft) -> None:
-        self.of_path(draft.path).place(draft)
+    def pick(self, request: RESTRequest, identity: Identity) -> RESTScheme:
+        return self.of_path(request.path)

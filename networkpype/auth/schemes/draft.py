@@ -128,14 +128,6 @@ class Draft:
         return f"Draft({self.request!r})"
 
 
-def body_text(draft: Draft) -> str:
-    return draft.body_text
-
-
-def body_raw(draft: Draft) -> bytes:
-    return draft.body_bytes
-
-
 Field: TypeAlias = "str | Callable[[Any], str]"
 """A field of a template: the name of an attribute, dotted for an inner one, or a function."""
 
@@ -198,7 +190,7 @@ def _renderer(form: str, fields: list[Field]) -> Callable[[Any], str]:
         return lambda _: text
     names = [field for field in fields if isinstance(field, str)]
     if len(names) == len(fields):
-        read = attrgetter(*names)
+        read: Callable[[Any], Any] = attrgetter(*names)
         return read if form == "%s" else lambda source: form % read(source)
     reads = [attrgetter(field) if isinstance(field, str) else field for field in fields]
     return lambda source: form % tuple([read(source) for read in reads])

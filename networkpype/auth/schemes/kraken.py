@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from networkpype import codec
 from networkpype.auth.schemes.base import RESTScheme
-from networkpype.auth.schemes.draft import Draft, body_raw, body_text
+from networkpype.auth.schemes.draft import Draft
 from networkpype.errors import ConfigurationError
 from networkpype.rest.request import FORM_TYPE, JSON_TYPE
 from networkpype.signing.methods import HMAC, SigningMethod
@@ -57,7 +57,7 @@ class KrakenSignature(RESTScheme):
             draft.body, draft.content_type = _form(body), FORM_TYPE
 
     def string_to_sign(self, draft: Draft) -> bytes:
-        hashed = sha256(f"{draft.nonce}{body_text(draft)}".encode()).digest()
+        hashed = sha256(f"{draft.nonce}{draft.body_text}".encode()).digest()
         return draft.path.encode() + hashed
 
     def signature(self, draft: Draft) -> str:
@@ -93,7 +93,7 @@ class KrakenFuturesSignature(RESTScheme):
 
     def string_to_sign(self, draft: Draft) -> bytes:
         endpoint = draft.path.removeprefix("/derivatives")
-        arguments = draft.query.encode() + body_raw(draft)
+        arguments = draft.query.encode() + draft.body_bytes
         return sha256(arguments + f"{draft.nonce}{endpoint}".encode()).digest()
 
     def signature(self, draft: Draft) -> str:

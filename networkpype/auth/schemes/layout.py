@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -21,7 +21,7 @@ LEGAL_IN_QUERY = "!$'()*,/:;=?@"
 """What a value in a query may hold unescaped (RFC 3986), but for ``&`` and ``+``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Layout:
     """Settle the query and the body of a draft.
 
@@ -48,24 +48,30 @@ class Layout:
     values_hold_escapes: bool = False
     type_header: str = "Content-Type"
 
+    def __post_init__(self) -> None:
+        self._type = FORM_TYPE if self.form else JSON_TYPE
+        self._write = encode_pairs if self.form else codec.dumps_utf8
+        self._moves = self.params_in_body or self.data_in_query or bool(self.query_only)
+        self._unescapes = bool(self.unescaped) or self.values_hold_escapes
+
     def settle(self, draft: Draft) -> None:
         """Set `query`, `body` and `content_type` of the draft."""
         data = draft.request.data
-        if "%" in draft.query and (self.unescaped or self.values_hold_escapes):
+        if self._unescapes and "%" in draft.query:
             draft.query = self._plainer(draft)
-        if draft.method != "GET" and (self.params_in_body or self.data_in_query or self.query_only):
+        if self._moves and draft.method != "GET":
             data = self._moved(draft, data)
         if self.sort_query and "&" in draft.query:
             draft.query = "&".join(sorted(draft.query.split("&"), key=_name))
         if data is None or data == {}:
             if (self.empty_body or self.empty_is_typed) and self._may_have_body(draft.method):
-                draft.body = self.empty_body
-                draft.content_type = FORM_TYPE if self.form else JSON_TYPE
+                draft.body, draft.content_type = self.empty_body, self._type
         elif isinstance(data, (str, bytes, bytearray, memoryview)):
             draft.body = data if isinstance(data, str) else bytes(data)
         else:
-            draft.body = self._written(data)
-            draft.content_type = FORM_TYPE if self.form else JSON_TYPE
+            if self.sort_body and isinstance(data, Mapping):
+                data = dict(sorted(data.items()))
+            draft.body, draft.content_type = self._write(data), self._type
         if self.type_header != "Content-Type" and draft.content_type:
             draft.headers[self.type_header] = draft.content_type
             draft.content_type = ""
@@ -92,11 +98,6 @@ class Layout:
             data = {**_arguments(draft), **(data or {})}
             draft.query = ""
         return data
-
-    def _written(self, data: Mapping[str, Any] | Sequence[Any]) -> str:
-        if self.sort_body and isinstance(data, Mapping):
-            data = dict(sorted(data.items()))
-        return encode_pairs(data) if self.form else codec.dumps_utf8(data)
 
 
 @lru_cache(maxsize=64)

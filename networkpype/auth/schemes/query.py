@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from networkpype import codec
 from networkpype.auth.identity import Identity
 from networkpype.auth.schemes.arguments import arguments_of
 from networkpype.auth.schemes.base import RESTScheme
-from networkpype.auth.schemes.draft import Draft, body_text
+from networkpype.auth.schemes.draft import Draft
 from networkpype.errors import ConfigurationError
 from networkpype.rest.method import RESTMethod
 from networkpype.rest.request import FORM_TYPE, JSON_TYPE, RESTRequest
@@ -69,25 +69,23 @@ class QuerySignature(RESTScheme):
     def __post_init__(self) -> None:
         self._window = f"recvWindow={self.recv_window}" if self.recv_window else ""
 
-    def sign(self, request: RESTRequest, identity: Identity) -> RESTRequest:
-        self._flatten(request)
-        return super().sign(request, identity)
-
-    def steps(self, request: RESTRequest, identity: Identity) -> Iterator[tuple[str, Draft]]:
-        self._flatten(request)
-        return super().steps(request, identity)
+    def draft(self, request: RESTRequest, identity: Identity) -> Draft:
+        if isinstance(request.params, Mapping):
+            # Lists and mappings are written here, for the encoder would repeat or refuse them.
+            request.params = self._flat(request.params)
+        return Draft(request, identity)
 
     def canonical(self, draft: Draft) -> None:
         draft.timestamp = str(whole_ms(draft.identity.time()))
         if draft.request.data is not None or self.form:
             self._settle(draft)
         if draft.content_type == FORM_TYPE:
-            draft.body = self._stamped(draft, body_text(draft), draft.query)
+            draft.body = self._stamped(draft, draft.body_text, draft.query)
         else:
-            draft.query = self._stamped(draft, draft.query, body_text(draft))
+            draft.query = self._stamped(draft, draft.query, draft.body_text)
 
     def string_to_sign(self, draft: Draft) -> str:
-        signed = draft.query + body_text(draft) if draft.body else draft.query
+        signed = draft.query + draft.body_text if draft.body else draft.query
         return unquote(signed) if self.raw and "%" in signed else signed
 
     def signature(self, draft: Draft) -> str:
@@ -98,7 +96,7 @@ class QuerySignature(RESTScheme):
         if not signature.isalnum():  # the base64 of a private key's
             signature = quote(signature, safe="")
         if draft.content_type == FORM_TYPE:
-            draft.body = f"{body_text(draft)}&signature={signature}"
+            draft.body = f"{draft.body_text}&signature={signature}"
         else:
             draft.query = f"{draft.query}&signature={signature}"
             if draft.method in self.typed:
@@ -133,12 +131,6 @@ class QuerySignature(RESTScheme):
         if self.stamp == "sorted":
             return "&".join(sorted(stamped.split("&"), key=_name))
         return stamped
-
-    def _flatten(self, request: RESTRequest) -> None:
-        """Write lists and mappings in `params`, which the encoder would repeat or refuse."""
-        params = request.params
-        if isinstance(params, Mapping):
-            request.params = self._flat(params)
 
     def _flat(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         if _PLAIN.issuperset(map(type, arguments.values())):
@@ -200,15 +192,8 @@ class JSONSignature(RESTScheme):
     otherwise: RESTScheme
     signing: SigningMethod = field(default_factory=HMAC)
 
-    def sign(self, request: RESTRequest, identity: Identity) -> RESTRequest:
-        if request.method is RESTMethod.GET:
-            return self.otherwise.sign(request, identity)
-        return super().sign(request, identity)
-
-    def steps(self, request: RESTRequest, identity: Identity) -> Iterator[tuple[str, Draft]]:
-        if request.method is RESTMethod.GET:
-            return self.otherwise.steps(request, identity)
-        return super().steps(request, identity)
+    def chosen(self, request: RESTRequest, identity: Identity) -> RESTScheme:
+        return self.otherwise if request.method is RESTMethod.GET else self
 
     def canonical(self, draft: Draft) -> None:
         arguments = dict(arguments_of(draft, params_too=True))
@@ -218,14 +203,14 @@ class JSONSignature(RESTScheme):
         draft.content_type = JSON_TYPE
 
     def string_to_sign(self, draft: Draft) -> str:
-        arguments = codec.loads(body_text(draft))
+        arguments = codec.loads(draft.body_text)
         return "&".join([f"{name}={_text(value)}" for name, value in arguments.items()])
 
     def signature(self, draft: Draft) -> str:
         return draft.identity.sign(self.signing, draft.string_to_sign)
 
     def place(self, draft: Draft) -> None:
-        draft.body = f'{body_text(draft)[:-1]},"signature":"{draft.signature}"}}'
+        draft.body = f'{draft.body_text[:-1]},"signature":"{draft.signature}"}}'
         draft.headers[self.key_header] = draft.identity.key
 
 

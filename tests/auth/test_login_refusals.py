@@ -1,0 +1,126 @@
+"""What stops a login, and what does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from networkpype.auth import actions as do
+from networkpype.auth.outcome import AuthOutcome
+from networkpype.auth.standing import LoginState
+from networkpype.errors import (
+    AuthenticationError,
+    AuthenticationFailure,
+    ConfigurationError,
+    HTTPAuthenticationError,
+    HTTPStatusError,
+    MissingCredentialsError,
+    NetworkpypeError,
+    Outcome,
+)
+from networkpype.hooks import (
+    LoginFailed,
+    LoginRejected,
+)
+from networkpype.websocket.response import WebSocketResponse
+from tests.auth.login_play import (
+    ACCEPTED,
+    BUSY,
+    DOWN,
+    Play,
+    frameless,
+    only,
+    with_frame,
+)
+
+
+def test_a_definite_refusal_stops_until_a_reset() -> None:
+    play = Play()
+    play.dial()
+    play.prepared()
+    play.connected()
+    refusal = AuthOutcome.rejected("bad key", failure=AuthenticationFailure.PERMISSION)
+    announced, fail = play.received(refusal)
+    assert announced == do.Announce(
+        LoginRejected(1, "bad key", AuthenticationFailure.PERMISSION, None)
+    )
+    assert isinstance(fail, do.Fail)
+    assert isinstance(fail.error, AuthenticationError)
+    assert fail.error.reason is AuthenticationFailure.PERMISSION
+    assert str(fail.error) == "the exchange refused the login: bad key"
+    assert play.login.state is LoginState.FAILED
+    assert play.login.next_deadline is None
+    assert play.received(ACCEPTED) == play.disconnected() == play.sleep(1e6) == []
+    assert play.login.state is LoginState.FAILED
+    assert play.dial() == [fail]
+    play.login.reset(with_frame())
+    assert play.dial() == [do.Prepare(2, 2, renewal=False)]
+
+
+def test_a_refusal_that_may_pass_takes_a_new_connection_after_the_wait_asked_for() -> None:
+    play = Play()
+    play.dial()
+    play.prepared()
+    play.connected()
+    refusal = AuthOutcome.rejected("slow down", definite=False, retry_after_s=5)
+    assert play.received(refusal) == [
+        do.Announce(LoginRejected(1, "slow down", AuthenticationFailure.REJECTED, 6.0)),
+        do.Reconnect(1, "slow down", 6.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (AuthenticationError("x", reason=AuthenticationFailure.NONCE), AuthenticationFailure.NONCE),
+        (HTTPAuthenticationError("x", status=401), AuthenticationFailure.REJECTED),
+        (MissingCredentialsError("x"), None),
+        (ConfigurationError("x"), None),
+    ],
+)
+def test_a_preparation_that_is_refused_stops(
+    error: NetworkpypeError, failure: AuthenticationFailure | None
+) -> None:
+    play = Play()
+    play.dial()
+    announced, fail = play.unprepared(error)
+    assert fail == do.Fail(1, error)
+    assert play.login.error is error
+    reason = f"{type(error).__name__}: x"
+    assert announced == do.Announce(
+        LoginFailed(1, reason, None) if failure is None else LoginRejected(1, reason, failure, None)
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DOWN,
+        TimeoutError(),
+        KeyError("token"),
+        HTTPStatusError("x", status=500, outcome=Outcome.UNKNOWN),
+        HTTPStatusError("x", status=404),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_may_pass_is_tried_again(error: Exception) -> None:
+    play = Play()
+    play.dial()
+    assert only(do.Fail, play.unprepared(error)) == []
+    assert only(do.Prepare, play.sleep(1)) != []
+
+
+def test_a_refusal_that_answers_nothing_is_told_and_not_acted_upon() -> None:
+    play = Play()
+    play.log_in()
+    refusal = AuthOutcome.rejected("that topic is not yours")
+    outcome, actions = play.login.received(WebSocketResponse(refusal), play.now, 1)
+    assert outcome is refusal
+    assert list(actions) == []
+    assert play.login.is_authenticated
+
+
+def test_without_a_frame_every_definite_refusal_counts() -> None:
+    play = Play(frameless())
+    play.log_in()
+    assert play.received(BUSY) == []
+    assert only(do.Fail, play.received(AuthOutcome.rejected("bad signature"))) != []
