@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from benchmarks._by_hand import BY_HAND, KEY, ORDER, PASSPHRASE, QUERY, SECRET, SECRET_64, Signed
+from benchmarks._by_hand import BY_HAND, KEY, ORDER, PASSPHRASE, QUERY, SECRET, SECRET_64
 from benchmarks._measure import Contestant, compare, ratio_row
 from benchmarks._report import Row, table
 from networkpype import Credentials, RESTMethod, RESTRequest, SchemeAuth

@@ -7,6 +7,8 @@ A `loads` takes text or UTF-8 bytes and raises ValueError on bad input, so ``orj
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn, TypeAlias
@@ -25,16 +27,51 @@ def _refuse_constant(name: str) -> NoReturn:
 # Built once: json.loads() with any hook builds a decoder a call.
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 _decode_decimal = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=Decimal).decode
-# What holds itself ends in a RecursionError, so nothing has to be remembered on the way.
-_form: dict[str, Any] = {"separators": (",", ":"), "allow_nan": False, "check_circular": False}
-_encode = json.JSONEncoder(**_form).encode
-_encode_utf8 = json.JSONEncoder(ensure_ascii=False, **_form).encode
+_SAMPLE: dict[str, Any] = {"é": [1.5, None, True, "\n"], "b": {}}
+
+# Up to CPython 3.11 only the recursion limit keeps the C code within its stack, and some libraries
+# raise it to 100,000 (py_ecc, so eth-account and web3): then a body of brackets ends the process.
+_DEPTH_IS_SAFE = sys.version_info >= (3, 12)
+_MOST_DEEP = 10_000
+_bracket_or_string = re.compile(r'[\[{]|[\]}]|"(?:[^"\\]|\\.)*"').finditer
+
+
+def _writer(*, ensure_ascii: bool) -> Callable[[Any], str]:
+    # Where the depth is safe, what holds itself ends in a RecursionError by itself.
+    encoder = json.JSONEncoder(
+        separators=(",", ":"),
+        allow_nan=False,
+        check_circular=not _DEPTH_IS_SAFE,
+        ensure_ascii=ensure_ascii,
+    )
+    if not _DEPTH_IS_SAFE:
+        return encoder.encode
+    escape = (
+        json.encoder.encode_basestring_ascii if ensure_ascii else json.encoder.encode_basestring
+    )
+    # JSONEncoder.encode() builds one of these a call, which takes half of what an order takes. It
+    # is CPython's own and undocumented, so it has to prove itself.
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    join = "".join
+    try:
+        parts = make(None, encoder.default, escape, None, ":", ",", False, False, False)
+        if join(parts(_SAMPLE, 0)) != encoder.encode(_SAMPLE):
+            return encoder.encode
+    except TypeError:
+        return encoder.encode
+    return lambda value: join(parts(value, 0))
+
+
+_encode = _writer(ensure_ascii=True)
+_encode_utf8 = _writer(ensure_ascii=False)
 
 
 def loads(text: str | bytes) -> Any:
     """Parse JSON; NaN and Infinity, which RFC 8259 does not have, are refused."""
     if not isinstance(text, str):
         text = text.decode()
+    if not _DEPTH_IS_SAFE:
+        _check_depth(text)
     try:
         # decode() also looks for blanks around it, which takes a fifth of what a trade takes.
         value, end = _decoder.raw_decode(text)
@@ -47,7 +84,25 @@ def loads(text: str | bytes) -> Any:
 
 def decimal_loads(text: str | bytes) -> Any:
     """Parse JSON with every fraction as a `Decimal`: prices keep the digits they came with."""
-    return _decode_decimal(text if isinstance(text, str) else text.decode())
+    if not isinstance(text, str):
+        text = text.decode()
+    if not _DEPTH_IS_SAFE:
+        _check_depth(text)
+    return _decode_decimal(text)
+
+
+def _check_depth(text: str) -> None:
+    """Refuse with a ValueError what is nested deeper than the C stack holds."""
+    if text.count("[") + text.count("{") <= _MOST_DEEP:
+        return
+    depth = 0
+    for match in _bracket_or_string(text):
+        if (mark := match[0]) in "[{":
+            depth += 1
+            if depth > _MOST_DEEP:
+                raise ValueError(f"it is nested deeper than {_MOST_DEEP} levels")
+        elif mark in "]}":
+            depth -= 1
 
 
 def dumps(value: Any) -> str:

@@ -26,14 +26,15 @@ __all__ = [
     "encode_pairs",
     "encode_query",
     "encode_value",
+    "is_encoded",
     "split_url",
 ]
 
 Params: TypeAlias = "Mapping[str, Any] | Sequence[tuple[str, Any]] | str"
 
 _plain_query = re.compile(r"[A-Za-z0-9._~=&-]+").fullmatch
-# Every character stands for itself or in an escape: nothing to complete.
-_encoded_query = re.compile(r"[A-Za-z0-9._~=&-]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9._~=&-]*)*").fullmatch
+# Finds a text in which every character stands for itself or in an escape: nothing to complete.
+is_encoded = re.compile(r"[A-Za-z0-9._~=&-]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9._~=&-]*)*").fullmatch
 _unreserved = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
 _header_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110
 _header_value = re.compile(r"[\t\x20-\x7e]*").fullmatch
@@ -160,7 +161,7 @@ def encode_query(own: str, params: Params | None) -> str:
 
 def _complete_escapes(text: str, safe: str) -> str:
     """Escape what may not stand in a URL, leaving the escapes that are there."""
-    if _encoded_query(text):
+    if is_encoded(text):
         return text
     try:
         return quote(_escape_or_percent.sub("%25", text), safe=safe)

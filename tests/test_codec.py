@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections import OrderedDict
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -83,3 +85,32 @@ def test_orjson_is_a_loads() -> None:
         assert orjson.loads(text) == loads(text)
     with pytest.raises(ValueError):
         orjson.loads("NaN")
+
+
+@pytest.fixture
+def raised_recursion_limit() -> Iterator[None]:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+@pytest.mark.usefixtures("raised_recursion_limit")
+@pytest.mark.parametrize("parse", [loads, decimal_loads])
+class TestOfNestingThatMustNotEndTheProcess:
+    """Web3's libraries raise the recursion limit, which is all that guards CPython 3.11's stack."""
+
+    @pytest.mark.parametrize("depth", [9_000, 11_000, 200_000])
+    def test_deep_nesting_raises(self, parse: Any, depth: int) -> None:
+        with pytest.raises((ValueError, RecursionError)):
+            parse('{"a":[' * (depth // 2))
+
+    def test_brackets_side_by_side_or_in_strings_are_not_deep(self, parse: Any) -> None:
+        brackets = '\\"' + "[{" * 20_000
+        assert parse(f'["{brackets}",{{"a":[{"[],{}," * 20_000}1]}}]')[0] == '"' + "[{" * 20_000
+
+    def test_writing_what_holds_itself_raises(self, parse: Any) -> None:
+        circle: list[Any] = []
+        circle.append(circle)
+        with pytest.raises(ConfigurationError, match="the body cannot be JSON"):
+            dumps(circle)

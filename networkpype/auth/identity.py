@@ -27,19 +27,24 @@ class Identity:
     """Credentials bound to signers, a clock, and sources of nonces and ids.
 
     A scheme or pattern asks it for everything that is secret or new. `key`, `passphrase`, `memo`
-    and `wallet` are texts, empty where the credentials have none.
+    and `wallet` are texts, empty where the credentials have none. ``time()`` is the exchange's time
+    in Unix seconds; ``nonce()`` is greater than every one before, unless the source is yours.
     """
+
+    # Attributes and not methods, for a signature calls them and each frame counts.
+    time: Callable[[], float]
+    nonce: Callable[[], int | str]
 
     __slots__ = (
         "_credentials",
         "_kept",
         "_new_id",
-        "_nonce",
         "_signers",
         "key",
         "memo",
+        "nonce",
         "passphrase",
-        "time_source",
+        "time",
         "wallet",
     )
 
@@ -60,8 +65,8 @@ class Identity:
             if source is not None and not callable(source):
                 raise ConfigurationError(f"{name} is a {type(source).__name__}; pass a callable")
         self._credentials = credentials
-        self.time_source = time_source
-        self._nonce = Nonces(nonce_unit, self.time) if nonce is None else nonce
+        self.use_clock(time_source)
+        self.nonce = Nonces(nonce_unit, lambda: self.time()) if nonce is None else nonce
         self._new_id = new_id
         self._kept: dict[str, Any] = {}
         # By id, for the hash of a method costs more than its signature; the method is kept with it.
@@ -78,20 +83,16 @@ class Identity:
             self._credentials.private_key_path is not None
         )
 
-    def time(self) -> float:
-        """Return the exchange's time in Unix seconds."""
-        return self.time_source.time()
-
-    def nonce(self) -> int | str:
-        """Return the next nonce: greater than every one before, unless the source is yours."""
-        return self._nonce()
+    def use_clock(self, time_source: TimeSource) -> None:
+        """Take the time from this source from now on."""
+        self.time = time_source.time
 
     def random_text(self) -> str:
         """Return a text that never comes again, for exchanges whose nonce is no number.
 
         From `nonce` where that gives texts, else from `new_id`, else 32 hex digits.
         """
-        if not isinstance(self._nonce, Nonces) and isinstance(text := self._nonce(), str):
+        if not isinstance(self.nonce, Nonces) and isinstance(text := self.nonce(), str):
             return text
         return str(self._new_id()) if self._new_id is not None else uuid.uuid4().hex
 

@@ -71,7 +71,7 @@ class SchemeAuth(Auth):
 
     def adopt_time_provider(self, synchronizer: TimeSynchronizer) -> None:
         super().adopt_time_provider(synchronizer)
-        self._identity.time_source = self.time_provider
+        self._identity.use_clock(self.time_provider)
 
     async def rest_authenticate(self, request: RESTRequest) -> RESTRequest:
         """Return the request signed; its path, query, headers and body are what is sent."""

@@ -56,7 +56,7 @@ class Nonces:
             raise ConfigurationError(f"the clock says {seconds}; give Nonces one that tells time")
         now = int(seconds * self._per_second + 1e-3)
         with self._lock:
-            nonce = max(self._last + 1, now)
+            nonce = now if now > self._last else self._last + 1
             if nonce > self._reserved:
                 self._reserve(nonce)
             self._last = nonce

@@ -40,7 +40,7 @@ def _iso_s(seconds: float) -> str:
 
 _WRITERS: dict[TimeFormat, Callable[[float], str]] = {
     "s": lambda seconds: str(whole_ms(seconds) // 1000),
-    "ms": lambda seconds: str(whole_ms(seconds)),
+    "ms": lambda seconds: str(int(seconds * 1e3 + _SLACK_MS)),
     "us": lambda seconds: str(round(seconds * 1e6)),
     "ns": lambda seconds: str(round(seconds * 1e9)),
     "iso ms": _iso_ms,

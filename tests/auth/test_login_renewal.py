@@ -93,6 +93,7 @@ def test_a_renewal_with_a_frame_sends_it_on_the_open_connection() -> None:
     play.sleep(80)
     assert [type(each) for each in play.prepared()] == [do.Send]
     assert play.login.is_authenticated
+    assert play.login.state is LoginState.REFRESHING
     assert play.received(AuthOutcome.accepted(50)) == [
         do.Announce(LoginRenewed(1, 50)),
         do.Admit(1, Admission.RENEWAL),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import re
 import subprocess
@@ -281,3 +282,20 @@ def test_it_is_a_command() -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "3 signature" in done.stdout
+
+
+def test_what_is_signed_besides_the_request_is_cut_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = {"KEY": "k" * 20, "SECRET": PLANTED["secret 2"], "PASSPHRASE": PLANTED["passphrase 2"]}
+    for name, value in fields.items():
+        monkeypatch.setenv(f"X_{name}", value)
+    _, out, _ = told(capsys, "kucoin", "GET", "/api/v1/accounts", "--env", "X", *AT)
+    mac = hmac.new(fields["SECRET"].encode(), fields["PASSPHRASE"].encode(), "sha256")
+    passphrase = base64.b64encode(mac.digest()).decode()
+    assert f"KC-API-PASSPHRASE: {passphrase[:5]}... (44 characters)" in out
+    path, data = PATHS["hyperliquid"]
+    given = ("hyperliquid", "POST", path, "--data", json.dumps(data), "--example", *AT)
+    _, out, _ = told(capsys, *given)
+    body = unwrapped(out).partition("4 placing")[2]
+    assert re.search(r'"r":"0x\w{4}\.\.\. \(66 characters\)","s":"0x\w{4}\.\.\. ', body)

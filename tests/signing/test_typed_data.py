@@ -110,6 +110,18 @@ def test_every_kind_of_member_as_eth_account_has_it(message: dict[str, Any]) -> 
     )
 
 
+def test_the_types_that_a_struct_refers_to_come_sorted_behind_it() -> None:
+    names = ["Zebra", "Ant", "Mule", "Bee", "Yak", "Cat"]
+    types: dict[str, Fields] = {name: [("text", "string")] for name in names}
+    types["Mule"] = [("cat", "Cat")]
+    types["Herd"] = [(name.lower(), name) for name in names if name != "Cat"]
+    message: dict[str, Any] = {name.lower(): {"text": name} for name in names}
+    message["mule"] = {"cat": {"text": "Cat"}}
+    assert TypedData(MAIL_DOMAIN, types, "Herd").digest(message) == digest_by_eth_account(
+        types, message
+    )
+
+
 def test_one_that_is_prepared_serves_many_messages() -> None:
     prepared = TypedData(MAIL_DOMAIN, MAIL_TYPES, "Mail")
     for contents in ("a", "b", ""):

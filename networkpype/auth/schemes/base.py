@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from networkpype.auth.identity import Identity
 from networkpype.auth.schemes.draft import Draft
@@ -40,9 +40,8 @@ class RESTScheme(ABC):
         """Return the scheme that takes the steps: this one, unless it chooses among others."""
         return self
 
-    def draft(self, request: RESTRequest, identity: Identity) -> Draft:
-        """Begin: the request's parts as the encoder writes them."""
-        return Draft(request, identity)
+    draft: Callable[[RESTRequest, Identity], Draft] = Draft
+    """Begins: takes the request apart, each part as the encoder writes it."""
 
     def sign(self, request: RESTRequest, identity: Identity) -> RESTRequest:
         """Take all steps and return the request, signed."""

@@ -12,7 +12,7 @@ from networkpype.auth.identity import Identity
 from networkpype.errors import ConfigurationError
 from networkpype.rest.request import RESTRequest
 from networkpype.signing.methods import digest_hex
-from networkpype.wire import encode_query
+from networkpype.wire import encode_query, is_encoded
 
 __all__ = ["FIELDS", "Draft", "Field", "Template"]
 
@@ -102,7 +102,10 @@ class Draft:
         """Write the settled URL, body and headers into the request."""
         request = self.request
         request.url = f"{self.scheme}://{self.host}{self.path}"
-        request.params = self.query or None
+        query = self.query
+        if not is_encoded(query):
+            _check_escapes(query)
+        request.params = query or None
         request.data = self.body or None
         own = self.headers
         if self.content_type:
@@ -126,6 +129,14 @@ class Draft:
 
     def __repr__(self) -> str:
         return f"Draft({self.request!r})"
+
+
+def _check_escapes(query: str) -> None:
+    if encode_query("", query) != query:
+        raise ConfigurationError(
+            "the scheme left characters in the query that have to be escaped, so what it signed is "
+            "not what would be sent; write the query with networkpype.wire.encode_pairs"
+        )
 
 
 Field: TypeAlias = "str | Callable[[Any], str]"

@@ -85,7 +85,7 @@ class InstructionSignature(RESTScheme):
                 f"GET has no body, and data is a {type(data).__name__}; pass params={{...}}"
             )
         if "&" in draft.query:
-            pass
+            draft.query = "&".join(sorted(draft.query.split("&"), key=_name))
 
     def place(self, draft: Draft) -> None:
         draft.headers.update(
