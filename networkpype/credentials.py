@@ -150,11 +150,15 @@ class Credentials(BaseModel):
         raise ConfigurationError(f"{place}: {problem}")
 
     def require(self, *fields: str, by: str = "this exchange") -> None:
-        """Raise MissingCredentialsError unless each field is there; a key file is a private key."""
-        lacking = [field for field in fields if not self.has(field)]
+        """Raise MissingCredentialsError unless each field is there; a key file is a private key.
+
+        Of ``"secret|private_key"`` one is enough.
+        """
+        lacking = [either for either in fields if not any(map(self.has, either.split("|")))]
         if lacking:
+            named = " and ".join(either.replace("|", " or ") for either in lacking)
             raise MissingCredentialsError(
-                f"{by} needs {' and '.join(lacking)}; pass Credentials({lacking[0]}=...)"
+                f"{by} needs {named}; pass Credentials({lacking[0].partition('|')[0]}=...)"
             )
 
     def has(self, field: str) -> bool:
@@ -328,7 +332,7 @@ def _decoded(path: Path, content: bytes) -> str:
         content = b""
         raise ConfigurationError(f"{path} is larger than {_LARGEST_FILE} bytes; it is no key file")
     try:
-        return content.decode()
+        return content.decode("utf-8-sig")  # some editors begin a file with a mark
     except UnicodeDecodeError:
         content = b""  # a traceback that prints local variables would print it
     raise ConfigurationError(f"{path} is no text; convert the key to PEM")

@@ -580,3 +580,23 @@ def test_an_identity_and_a_draft_show_nothing() -> None:
     shown = without_secrets(console.file.getvalue())
     assert "draft = Draft(" in shown
     assert draft.signature not in shown
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"key": "k1"}, "here needs secret or private_key; pass Credentials(secret=...)"),
+        ({"secret": "s1"}, "here needs key; pass Credentials(key=...)"),
+        ({}, "here needs key and secret or private_key; pass Credentials(key=...)"),
+        ({"key": "k1", "secret": "s1"}, None),
+        ({"key": "k1", "private_key": "s1"}, None),
+    ],
+)
+def test_of_alternatives_one_is_enough(given: dict[str, str], message: str | None) -> None:
+    credentials = Credentials(**given)
+    if message is None:
+        credentials.require("key", "secret|private_key", by="here")
+        return
+    with pytest.raises(MissingCredentialsError) as caught:
+        credentials.require("key", "secret|private_key", by="here")
+    assert str(caught.value) == message

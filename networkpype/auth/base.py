@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from networkpype.time_synchronizer import TimeSynchronizer
 
@@ -39,6 +39,14 @@ class Auth(ABC):
         """Use this synchronizer unless one was given; the factory calls it with its own."""
         if not getattr(self, "_has_own_time_provider", False):
             self.time_provider = synchronizer
+
+    def for_connection(self) -> Self:
+        """Return the auth of one more WebSocket: this one, unless it remembers a login.
+
+        What it returns has the same identity, so nonces and tokens are shared, and a `ws_pattern`
+        of its own.
+        """
+        return self
 
     @abstractmethod
     async def rest_authenticate(self, request: RESTRequest) -> RESTRequest:

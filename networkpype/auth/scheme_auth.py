@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Self
 
 from networkpype.auth.base import Auth
 from networkpype.auth.identity import Identity
@@ -28,7 +28,9 @@ class SchemeAuth(Auth):
 
     `nonce` replaces the strictly increasing numbers in `nonce_unit`, `new_id` gives the ids of
     messages. Share one instance among all connections of an API key: two would repeat nonces.
-    `ws_pattern` is the pattern, bound; for a second connection take its `fresh()`.
+    `ws_pattern` is the pattern, bound; a second connection at the same time takes `for_connection`.
+    `throttler_limit_id` is the rate limit of the REST calls by which the pattern gets its keys and
+    tokens.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class SchemeAuth(Auth):
         new_id: Callable[[], int | str] | None = None,
         nonce_unit: NonceUnit = "ms",
         origins: Collection[str] = (),
+        throttler_limit_id: str = "",
         name: str = "",
     ) -> None:
         super().__init__(time_provider)
@@ -56,6 +59,8 @@ class SchemeAuth(Auth):
         )
         self._scheme = scheme
         self.ws_pattern = None if pattern is None else pattern.bound_to(self._identity)
+        if self.ws_pattern is not None and throttler_limit_id:
+            self.ws_pattern.throttler_limit_id = throttler_limit_id
         self._origins = frozenset(credentials.origins or origins)
         self._name = name
 
@@ -72,6 +77,13 @@ class SchemeAuth(Auth):
     def adopt_time_provider(self, synchronizer: TimeSynchronizer) -> None:
         super().adopt_time_provider(synchronizer)
         self._identity.use_clock(self.time_provider)
+
+    def for_connection(self) -> Self:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        if twin.ws_pattern is not None:
+            twin.ws_pattern = twin.ws_pattern.fresh()
+        return twin
 
     async def rest_authenticate(self, request: RESTRequest) -> RESTRequest:
         """Return the request signed; its path, query, headers and body are what is sent."""

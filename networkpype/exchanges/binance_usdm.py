@@ -21,7 +21,7 @@ BINANCE_USDM = Exchange(
     name="binance-usdm",
     rest_url="https://fapi.binance.com",
     hosts=HOSTS,
-    needs=("key",),
+    needs=("key", "secret|private_key"),
     scheme=SCHEME,
     # Private streams have a path of their own since 2026-04-23.
     pattern=ListenKey(
@@ -33,7 +33,7 @@ BINANCE_USDM = Exchange(
         name="binance-usdm sandbox",
         rest_url="https://testnet.binancefuture.com",
         hosts=SANDBOX_HOSTS,
-        needs=("key",),
+        needs=("key", "secret|private_key"),
         scheme=SCHEME,
         pattern=ListenKey(
             url="wss://fstream.binancefuture.com/ws/{listen_key}",

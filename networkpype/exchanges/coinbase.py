@@ -145,7 +145,7 @@ def _with_token(algorithm: TokenAlgorithm) -> InlineToken:
 COINBASE = Exchange(
     name="coinbase",
     rest_url="https://api.coinbase.com",
-    needs=("key",),
+    needs=("key", "secret|private_key"),
     scheme=_SCHEME,
     pattern=KeyChoice(
         choose=_key_kind,
@@ -170,7 +170,7 @@ COINBASE = Exchange(
     sandbox=Exchange(
         name="coinbase sandbox",
         rest_url="https://api-sandbox.coinbase.com",
-        needs=("key",),
+        needs=("key", "secret|private_key"),
         scheme=_SCHEME,
         sources=("https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/sandbox",),
     ),

@@ -89,13 +89,17 @@ def exchange_auth(
     nonce: Callable[[], int | str] | None = None,
     new_id: Callable[[], int | str] | None = None,
     sandbox: bool = False,
+    throttler_limit_id: str = "",
 ) -> SchemeAuth:
     """Build the auth of an exchange, bound to the exchange's own origins.
 
     `name` may be an `Exchange` as well: your own, or one `at` another address. Credentials that
-    name `origins` are bound to those instead. Raises MissingCredentialsError where a field is
-    lacking that the exchange asks for, and MissingExtraError with the pip command where a signature
-    needs a package that is not installed.
+    name `origins` are bound to those instead. `throttler_limit_id` is the rate limit of the REST
+    calls that a socket's login makes, for a listen key or a token.
+
+    Raises MissingCredentialsError where a field is lacking that the exchange asks for. A package
+    that a signature needs is missed by the first signature: MissingExtraError, with the pip
+    command.
     """
     if not isinstance(name, Exchange):
         found = exchange(name, sandbox=sandbox)
@@ -119,5 +123,6 @@ def exchange_auth(
         new_id=new_id,
         nonce_unit=found.nonce_unit,
         origins=found.origins,
+        throttler_limit_id=throttler_limit_id,
         name=found.name,
     )

@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 
 from aiohttp import web
 
+from networkpype import codec
 from networkpype.clock import Clock, SystemClock
 from networkpype.credentials import Credentials
 from networkpype.errors import ConfigurationError
@@ -268,8 +269,8 @@ class MockVenue:
             await client.send("pong")
             return
         try:
-            frame = json.loads(data)
-        except ValueError:
+            frame = codec.loads(data)
+        except (ValueError, RecursionError):
             return
         frame = frame if isinstance(frame, dict) else {"list": frame}
         socket = client.socket

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
+from networkpype import codec
 from networkpype.testing.verifier import Verifier
 
 __all__ = ["PRIVATE_TOPICS", "Subscriber"]
@@ -36,7 +36,7 @@ class Subscriber:
         if isinstance(frame, bytes):
             return _error(400, "send JSON in text frames, not binary ones", None)
         try:
-            message = json.loads(frame)
+            message = codec.loads(frame)
         except (ValueError, RecursionError):
             return _error(400, "malformed JSON", None)
         if not isinstance(message, dict):
