@@ -48,6 +48,7 @@ class SchemeAuth(Auth):
         name: str = "",
     ) -> None:
         super().__init__(time_provider)
+        self._scheme, self._name = scheme, name  # before all that raises: a traceback asks for repr
         if scheme is not None and not isinstance(scheme, RESTScheme):
             raise ConfigurationError(f"scheme is a {_named(scheme)}; pass a RESTScheme instance")
         if pattern is not None and not isinstance(pattern, WebSocketAuthPattern):
@@ -57,12 +58,11 @@ class SchemeAuth(Auth):
         self._identity = Identity(
             credentials, self.time_provider, nonce=nonce, new_id=new_id, nonce_unit=nonce_unit
         )
-        self._scheme = scheme
         self.ws_pattern = None if pattern is None else pattern.bound_to(self._identity)
         if self.ws_pattern is not None and throttler_limit_id:
             self.ws_pattern.throttler_limit_id = throttler_limit_id
-        self._origins = frozenset(credentials.origins or origins)
-        self._name = name
+        # Through Credentials, which check them and write them as `origin_of` does.
+        self._origins = frozenset(credentials.origins or Credentials(origins=origins).origins)
 
     @property
     def scheme(self) -> RESTScheme | None:
@@ -90,7 +90,14 @@ class SchemeAuth(Auth):
         if self._scheme is None:
             raise ConfigurationError(f"{self!r} has no REST scheme; pass scheme=")
         self._check_origin(request)
-        return self._scheme.sign(request, self._identity)
+        try:
+            return self._scheme.sign(request, self._identity)
+        except UnicodeError:
+            pass  # raised below, for the repr of this error shows all that is signed
+        raise ConfigurationError(
+            f"{request!r} holds half of a surrogate pair, or bytes that are no UTF-8, which "
+            "cannot be signed; decode the text properly before passing it"
+        )
 
     async def ws_authenticate(self, request: WebSocketRequest) -> WebSocketRequest:
         """Return the message with what the pattern puts into private ones."""
