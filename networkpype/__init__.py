@@ -1,16 +1,19 @@
 """networkpype: the connection layer under an exchange connector.
 
-Subclass `Auth`, declare `RateLimit`s, hand both to a `ConnectionManagersFactory`, and talk to the
-exchange through its REST and WebSocket managers.
+Take the auth of an exchange from `networkpype.exchanges`, or subclass `Auth`; declare `RateLimit`s,
+hand both to a `ConnectionManagersFactory`, and talk to the exchange through its REST and WebSocket
+managers.
 """
 
 from networkpype._version import __version__
 from networkpype.auth import Auth
 from networkpype.auth.identity import Identity
+from networkpype.auth.login import Login
 from networkpype.auth.outcome import AuthOutcome, AuthStatus, PreAuth
 from networkpype.auth.patterns.base import WebSocketAuthPattern
 from networkpype.auth.scheme_auth import SchemeAuth
 from networkpype.auth.schemes.base import RESTScheme
+from networkpype.auth.standing import LoginState
 from networkpype.clock import Clock, SystemClock
 from networkpype.codec import JSONLoads, decimal_loads
 from networkpype.credentials import Credentials
@@ -47,6 +50,12 @@ from networkpype.hooks import (
     ClockSynchronized,
     Event,
     Hook,
+    LoggedIn,
+    LoginExpired,
+    LoginFailed,
+    LoginRejected,
+    LoginRenewed,
+    RenewalFailed,
     RequestFinished,
     ThrottleWaited,
     WebSocketClosed,
@@ -59,6 +68,7 @@ from networkpype.rest.processor.base import RESTPostProcessor, RESTPreProcessor
 from networkpype.rest.processor.time_synchronizer import TimeSynchronizerRESTPreProcessor
 from networkpype.rest.request import RESTRequest
 from networkpype.rest.response import RESTResponse
+from networkpype.retry import Backoff
 from networkpype.throttler.context import AsyncRequestContext, InFlightContext
 from networkpype.throttler.rate_limit import (
     LimitUsage,
@@ -89,6 +99,7 @@ __all__ = [
     "AuthStatus",
     "AuthenticationError",
     "AuthenticationFailure",
+    "Backoff",
     "BodyTooLargeError",
     "Clock",
     "ClockStepped",
@@ -111,6 +122,13 @@ __all__ = [
     "JSONLoads",
     "LimitUsage",
     "LinkedLimitWeightPair",
+    "LoggedIn",
+    "Login",
+    "LoginExpired",
+    "LoginFailed",
+    "LoginRejected",
+    "LoginRenewed",
+    "LoginState",
     "MessageTimeoutError",
     "MissingCredentialsError",
     "MissingExtraError",
@@ -129,6 +147,7 @@ __all__ = [
     "RateLimit",
     "RateLimitedError",
     "RedirectRefusedError",
+    "RenewalFailed",
     "RequestFinished",
     "RequestTimeoutError",
     "SchemeAuth",

@@ -18,6 +18,7 @@ from networkpype.errors import ConfigurationError
 __all__ = ["JSONLoads", "decimal_loads", "dumps", "dumps_utf8", "loads"]
 
 JSONLoads: TypeAlias = Callable[[str | bytes], Any]
+"""What reads JSON: `decimal_loads`, ``orjson.loads``, or any like them."""
 
 
 def _refuse_constant(name: str) -> NoReturn:

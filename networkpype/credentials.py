@@ -24,7 +24,7 @@ from pydantic_core import core_schema
 from networkpype.errors import ConfigurationError, MissingCredentialsError
 from networkpype.wire import WireURL, split_url
 
-__all__ = ["Credentials", "origin_of"]
+__all__ = ["Credentials", "is_loopback", "origin_of"]
 
 # What each field may be called in the environment, behind the prefix.
 _VARIABLES = {
@@ -262,12 +262,13 @@ def _check_origin(text: str) -> str:
         raise ValueError(str(error)) from None
     if url.path != "/" or url.query:
         raise ValueError("an origin is scheme and host, without a path")
-    if url.scheme in ("http", "ws") and not _is_loopback(url.host):
+    if url.scheme in ("http", "ws") and not is_loopback(url.host):
         raise ValueError("http:// would show the signature to the network; use https://")
     return origin_of(url)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host, with a port or without, is this machine: nobody listens in between."""
     name = host.partition("]")[0].removeprefix("[") if host[0] == "[" else host.partition(":")[0]
     try:
         return ipaddress.ip_address(name).is_loopback

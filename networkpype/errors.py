@@ -130,16 +130,21 @@ class AuthenticationFailure(Enum):
     """Why the exchange refused an identity."""
 
     REJECTED = "rejected"
+    """The key or the signature; also where the exchange does not tell."""
     PERMISSION = "permission denied"
+    """The key is known and may not do this."""
     EXPIRED = "expired"
+    """A token, key or session that was good once."""
     TIMESTAMP = "timestamp"
+    """Too far from the exchange's clock."""
     NONCE = "nonce"
+    """Not greater than the last."""
 
 
 class AuthenticationError(NetworkpypeError):
     """The exchange refused a signature, key, token, timestamp or nonce.
 
-    `skew_ms` is set where the exchange told how far the timestamp was off.
+    `skew_ms` is how far the timestamp was off, None unless whoever raised this knew it.
     """
 
     outcome = Outcome.REJECTED

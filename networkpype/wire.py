@@ -27,14 +27,15 @@ __all__ = [
     "encode_query",
     "encode_value",
     "is_encoded",
+    "known_url",
     "split_url",
 ]
 
 Params: TypeAlias = "Mapping[str, Any] | Sequence[tuple[str, Any]] | str"
 
-_plain_query = re.compile(r"[A-Za-z0-9._~=&-]+").fullmatch
-# Finds a text in which every character stands for itself or in an escape: nothing to complete.
-is_encoded = re.compile(r"[A-Za-z0-9._~=&-]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9._~=&-]*)*").fullmatch
+_plain_or_escaped = re.compile(
+    r"[A-Za-z0-9._~=&-]*+(?:%[0-9A-Fa-f]{2}[A-Za-z0-9._~=&-]*+)*+"
+).fullmatch
 _unreserved = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
 _header_name = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110
 _header_value = re.compile(r"[\t\x20-\x7e]*").fullmatch
@@ -46,12 +47,19 @@ _ipv6 = re.compile(r"\[[0-9A-Fa-f:.]+\]").fullmatch
 _ESCAPED = [
     chr(byte) if _unreserved(chr(byte)) else f"%{byte:02X}" for byte in range(256)
 ]  # a third of what urllib's quote() takes
+# Makes a digit of what stands for itself in a query, so that isdigit() tells whether all does: a
+# third of what a regular expression takes.
+_PLAIN_TO_DIGIT = bytes(
+    ord("0") if _unreserved(chr(byte)) or chr(byte) in "=&" else ord("x") for byte in range(256)
+)
 _STR, _STR_INT = frozenset({str}), frozenset({str, int})
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
 _QUERY_SAFE = _PATH_SAFE + "?"
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _known: dict[str, WireURL] = {}  # by what stands before the query, which holds signatures
 _MOST_KNOWN = 512
+known_url = _known.get
+"""Return the parts of a URL without a query that was split before, else None."""
 
 
 class WireURL(NamedTuple):
@@ -61,6 +69,13 @@ class WireURL(NamedTuple):
     host: str
     path: str
     query: str
+
+
+def is_encoded(text: str) -> bool:
+    """Tell whether every character stands for itself or in an escape: nothing to complete."""
+    if text.isascii() and text.encode().translate(_PLAIN_TO_DIGIT).isdigit():
+        return True
+    return _plain_or_escaped(text) is not None
 
 
 def encode_value(value: object) -> str:
@@ -106,6 +121,10 @@ def encode_pairs(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
     """Percent-encode names and values in their order; a list of values repeats its name."""
     if type(params) is dict and (query := _encode_plain(params)):
         return query
+    return _encode_each(params)
+
+
+def _encode_each(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
     pairs = params.items() if isinstance(params, Mapping) else params
     if pairs is params and isinstance(params, Iterator):
         raise ConfigurationError(
@@ -139,7 +158,12 @@ def _encode_plain(params: dict[Any, Any]) -> str:
     query = "&".join([f"{name}={value}" for name, value in params.items()])
     # Every pair is in it, so one separator too many is one that stands in a name or a value.
     count = len(params)
-    if query.count("=") == count and query.count("&") == count - 1 and _plain_query(query):
+    if (
+        query.isascii()
+        and query.count("=") == count
+        and query.count("&") == count - 1
+        and query.encode().translate(_PLAIN_TO_DIGIT).isdigit()
+    ):
         return query
     return ""
 
@@ -149,9 +173,9 @@ def encode_query(own: str, params: Params | None) -> str:
     if not params:
         return own
     if type(params) is dict:
-        more = encode_pairs(params)
+        more = _encode_plain(params) or _encode_each(params)
     elif isinstance(params, str):
-        more = _complete_escapes(params, _QUERY_SAFE)
+        more = params if is_encoded(params) else _complete_escapes(params, _QUERY_SAFE)
     elif isinstance(params, (bytes, bytearray)):
         raise ConfigurationError("params are bytes; pass a mapping, pairs, or an encoded str")
     else:

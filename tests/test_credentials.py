@@ -264,6 +264,13 @@ class TestModes:
             Credentials(private_key_path=link).reveal("private_key")
 
 
+def test_the_mark_that_some_editors_put_before_a_text_is_no_part_of_it(tmp_path: Path) -> None:
+    file = write(tmp_path / "keys.toml", b'\xef\xbb\xbf[okx]\r\nkey = "k"\r\nsecret = "s"\r\n')
+    assert Credentials.from_toml(file, "okx").reveal("secret") == "s"
+    pem = write(tmp_path / "key.pem", b"\xef\xbb\xbf-----BEGIN PRIVATE KEY-----\n")
+    assert Credentials(private_key_path=pem).reveal("private_key").startswith("-----BEGIN ")
+
+
 def test_a_key_file_is_read_when_it_is_needed_and_no_earlier(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
     credentials = Credentials(private_key_path=path)

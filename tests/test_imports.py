@@ -70,12 +70,15 @@ INSIDE = (
         "websocket.line",
     }
     | {"throttler.configuration", "throttler.lines", "throttler.store", "throttler.window"}
-    | {"__main__", "auth.patterns", "auth.schemes", "cli", "contrib", "exchanges", "signing"}
-    | {"testing"}
+    | {"auth.access_tokens", "auth.login_steps", "auth.setbacks", "auth.wallet_login"}
+    | {"auth.actions", "auth.patterns", "auth.schemes", "exchanges", "signing", "testing"}
+    | {"__main__", "cli", "contrib"}
 )
 # Classes for networkpype itself in a module that users know.
 INSIDE_CLASSES = {
     "auth.identity.TimeSource",
+    "auth.standing.Standing",
+    "auth.standing.Timer",
     "websocket.decoding.MessageDecoder",
     "websocket.request.FrameSender",
 }

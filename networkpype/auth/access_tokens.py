@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from binascii import a2b_base64
-from typing import NoReturn
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
 
 from pydantic import SecretStr
 
 from networkpype import codec
 from networkpype.auth.identity import Identity
+from networkpype.errors import NotConnectedError
+from networkpype.timekeeping.single_flight import SingleFlight
 
 __all__ = ["AccessTokens"]
 
@@ -20,11 +24,13 @@ class AccessTokens:
     alone will do. All that use an identity find the same object with `of`.
     """
 
-    __slots__ = ("_access", "_refresh", "expires_at")
+    __slots__ = ("_access", "_ended", "_flight", "_refresh", "expires_at")
 
     def __init__(self, access: str = "", refresh: str = "") -> None:
         self._access = SecretStr(access)
         self._refresh = SecretStr(refresh)
+        self._flight = SingleFlight()
+        self._ended: list[Exception | None] = []
         self.expires_at = _end_of(access)
         """Unix seconds, None where nothing tells."""
 
@@ -52,6 +58,32 @@ class AccessTokens:
         self.expires_at = _end_of(access) or expires_at
         if refresh:
             self._refresh = SecretStr(refresh)
+
+    async def renewed(self, renew: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Await `renew`, or the one that another connection of this account has under way.
+
+        It goes on where who waits for it is cancelled: many a refresh token is good for one use, so
+        what it brought would be lost.
+        """
+        if not self._flight.under_way:
+            self._ended = []
+        ended = self._ended
+
+        async def run() -> None:
+            try:
+                await renew()
+            except Exception as error:
+                ended.append(error)
+            else:
+                ended.append(None)
+
+        await self._flight.watch(run, None)
+        if self._ended is ended:
+            self._ended = []  # an error would keep the frames that it came through
+        if not ended:
+            raise NotConnectedError("the refresh of the access token was cancelled")
+        if ended[0] is not None:
+            raise ended[0]
 
     def spend(self, access: str) -> None:
         """Take this access token for ended, for the exchange said so; a newer one stays."""
@@ -84,7 +116,10 @@ def _end_of(token: str) -> float | None:
     body = parts[1].replace("-", "+").replace("_", "/")
     try:
         claims = codec.loads(a2b_base64(body + "=" * (-len(body) % 4)))
-    except ValueError:
-        return None
-    end = claims.get("exp") if isinstance(claims, dict) else None
-    return float(end) if isinstance(end, (int, float)) and not isinstance(end, bool) else None
+        end = claims.get("exp") if isinstance(claims, dict) else None
+        if isinstance(end, (int, float)) and not isinstance(end, bool) and math.isfinite(end):
+            return float(end)
+    # The last two are of numbers and nestings that no exchange means.
+    except (ValueError, OverflowError, RecursionError):
+        pass
+    return None

@@ -39,6 +39,7 @@ class Identity:
         "_credentials",
         "_kept",
         "_new_id",
+        "_nonces",
         "_signers",
         "key",
         "memo",
@@ -65,8 +66,11 @@ class Identity:
             if source is not None and not callable(source):
                 raise ConfigurationError(f"{name} is a {type(source).__name__}; pass a callable")
         self._credentials = credentials
-        self.use_clock(time_source)
-        self.nonce = Nonces(nonce_unit, lambda: self.time()) if nonce is None else nonce
+        self.time = time_source.time
+        self._nonces: Nonces | None = None
+        if nonce is None:
+            nonce = self._nonces = Nonces(nonce_unit, self.time)
+        self.nonce = nonce
         self._new_id = new_id
         self._kept: dict[str, Any] = {}
         # By id, for the hash of a method costs more than its signature; the method is kept with it.
@@ -86,6 +90,8 @@ class Identity:
     def use_clock(self, time_source: TimeSource) -> None:
         """Take the time from this source from now on."""
         self.time = time_source.time
+        if self._nonces is not None:  # those of the caller have a clock of their own
+            self._nonces.use_clock(self.time)
 
     def random_text(self) -> str:
         """Return a text that never comes again, for exchanges whose nonce is no number.
@@ -107,7 +113,9 @@ class Identity:
             known = self._signers.get(id(method))
             if known is None:
                 known = self._signers[id(method)] = (method, self._bind(method))
-            if isinstance(message, str):
+            if type(message) is str and message.isascii():
+                message = message.encode()  # as nearly all are; with arguments it takes twice that
+            elif isinstance(message, str):
                 message = message.encode("utf-8", "surrogateescape")
             return known[1](message)
         except UnicodeEncodeError:

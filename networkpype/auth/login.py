@@ -256,7 +256,6 @@ class Login(LoginSteps):
         since, life_s = standing.life(now, acked_s, self._lifetime_s)
         admission = standing.admission()
         standing.admitted = standing.alive = True
-        standing.frame = None
         self.state = LoginState.AUTHENTICATED
         self._due.clear()
         delay_s = renewal_delay_s(life_s, jitter=self._jitter())
@@ -268,7 +267,7 @@ class Login(LoginSteps):
         return [do.Announce(event(self.epoch, life_s)), do.Admit(self.epoch, admission)]
 
     def _expire(self, reason: str, now: float) -> Sequence[Action]:
-        reason = scrubbed(reason, self._standing.pre_auth, self._standing.frame)
+        reason = self._told(reason)
         expired = do.Announce(LoginExpired(self.epoch, reason))
         if Timer.PREPARE_BY in self._due or (Timer.ACK_BY in self._due and self._standing.admitted):
             if not self._standing.alive:
@@ -287,13 +286,16 @@ class Login(LoginSteps):
         return [expired, *self._prepare(now, renewal=False)]
 
     def _refuse(self, outcome: AuthOutcome, now: float) -> Sequence[Action]:
-        reason = scrubbed(outcome.reason, self._standing.pre_auth, self._standing.frame)
+        reason = self._told(outcome.reason)
         failure = outcome.failure or AuthenticationFailure.REJECTED
         if outcome.definite:
             error = AuthenticationError(f"the exchange refused the login: {reason}", reason=failure)
             return self._fail(error, reason)
         self._due.pop(Timer.ACK_BY, None)
         return self._put_off(reason, now, wait_told_s(outcome.retry_after_s), failure)
+
+    def _told(self, reason: str) -> str:
+        return scrubbed(reason, self.pattern, self._standing.pre_auth, [self._standing.frame])
 
     def _broke(self, error: BaseException, now: float) -> Sequence[Action]:
         """Judge why there is nothing to log in with."""

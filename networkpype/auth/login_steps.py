@@ -41,6 +41,7 @@ class LoginSteps:
         self.epoch = 0
         """The number of the connection that is there or being made, or was there last."""
         self.state = LoginState.ANONYMOUS
+        """Where the login stands."""
         self.error: NetworkpypeError | None = None
         """Why it failed for good."""
 

@@ -18,9 +18,13 @@ class AuthStatus(Enum):
     """What a frame says about who we are."""
 
     ACCEPTED = "accepted"
+    """The exchange knows who we are."""
     REJECTED = "rejected"
+    """It refused: for good where `definite`, else for now."""
     EXPIRED = "expired"
+    """What was good is no more; a fresh login is needed."""
     CHALLENGE = "challenge"
+    """It asked something: `answer` is to be sent; without one the login is complete."""
     NOT_MINE = "not mine"
     """The frame has nothing to do with the login: data, another ack, a pong."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import TypeGuard
 
 from networkpype.auth.outcome import PreAuth
+from networkpype.auth.patterns.base import WebSocketAuthPattern
 from networkpype.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -91,13 +94,22 @@ def reason_of(error: BaseException) -> str:
     return type(error).__name__
 
 
-def scrubbed(reason: str, pre_auth: PreAuth | None, frame: WebSocketRequest | None) -> str:
-    """Return the exchange's words without what was said to it: some echo the token."""
+def scrubbed(
+    reason: str,
+    pattern: WebSocketAuthPattern,
+    pre_auth: PreAuth | None,
+    frames: Iterable[WebSocketRequest | None],
+) -> str:
+    """Return the exchange's words without our keys and what it was told: some echo the token."""
     secrets: set[str] = set()
-    if frame is not None:
-        secrets |= secret_values(body_pairs(frame.payload), {})
+    for frame in frames:
+        if frame is not None:
+            secrets |= secret_values(body_pairs(frame.payload), {})
     if pre_auth is not None:
         bare, _, query = pre_auth.url.partition("?")
         path = bare.partition("://")[2].partition("/")[2]
         secrets |= secret_values((), pre_auth.headers, f"/{path}", query)
-    return escape(scrub(reason, secrets), limit=400)
+    reason = scrub(reason, secrets)
+    with suppress(ConfigurationError):  # a pattern of one's own may know no identity
+        reason = pattern.identity.hidden(reason)
+    return escape(reason, limit=400)

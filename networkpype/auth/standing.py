@@ -17,12 +17,19 @@ class LoginState(Enum):
     """Where a login stands."""
 
     ANONYMOUS = "anonymous"
+    """Nothing is under way; `Login.dial` begins."""
     PREPARING = "preparing"
+    """What the dial needs is being got, or waits for its turn."""
     CONNECTING = "connecting"
+    """The connection is being dialed."""
     WAITING = "waiting for the ack"
+    """The frame was sent, or the greeting is expected."""
     AUTHENTICATED = "authenticated"
+    """The exchange knows us."""
     REFRESHING = "refreshing"
+    """A renewal, or a fresh login after an expiry, is under way on the open connection."""
     FAILED = "failed"
+    """Refused for good, or impossible from here; only `Login.reset` leads on."""
 
 
 class Timer(Enum):
@@ -42,7 +49,7 @@ class Standing:
     pre_auth: PreAuth | None = None
     """What was dialed, or got since."""
     frame: WebSocketRequest | None = None
-    """The login frame that waits for its ack."""
+    """The last login frame; what is in it is not told."""
     sent_frame: bool = False
     admitted: bool = False
     """The exchange knew us once."""

@@ -70,12 +70,19 @@ class WalletLogin:
             raise AuthenticationError(
                 f'what came to be signed is no "{self.domain_name}" message; nothing was signed'
             )
-        structs = {
-            name: [(member["name"], member["type"]) for member in members]
-            for name, members in types.items()
-            if name != "EIP712Domain"
-        }
-        return TypedData(domain, structs, str(primary)).digest(content)
+        try:
+            structs = {
+                name: [(member["name"], member["type"]) for member in members]
+                for name, members in types.items()
+                if name != "EIP712Domain"
+            }
+            return TypedData(domain, structs, str(primary)).digest(content)
+        # What comes of types that are malformed, or nested without an end.
+        except (AttributeError, KeyError, RecursionError, TypeError) as error:
+            problem = type(error).__name__
+        raise AuthenticationError(
+            f"the message to sign is malformed ({problem}); nothing was signed"
+        )
 
 
 def _parsed(message: Any) -> Any:

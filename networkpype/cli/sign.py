@@ -27,6 +27,8 @@ from networkpype.time_synchronizer import TimeSynchronizer
 
 __all__ = ["add_to", "main"]
 
+_LATEST = 1e11  # the year 5138; milliseconds of today are beyond it
+
 _EPILOG = """\
 examples:
   networkpype sign okx GET /api/v5/account/balance --param ccy=BTC --env OKX
@@ -89,7 +91,7 @@ def steps(options: argparse.Namespace) -> Iterator[str]:
         raise ConfigurationError("say what to sign: EXCHANGE METHOD URL; --list names exchanges")
     found = exchange(options.exchange, sandbox=options.sandbox)
     credentials = _credentials(options)
-    now = time.time() if options.at is None else options.at
+    now = time.time() if options.at is None else _seconds(options.at)
     clock = _Clock(now)
     nonce: int | str = options.nonce or Nonces(found.nonce_unit, clock.time)()
     if isinstance(nonce, str) and nonce.isdecimal():
@@ -186,6 +188,12 @@ class _Clock:
 
     def time(self) -> float:
         return self._now
+
+
+def _seconds(at: float) -> float:
+    if not 0 <= at < _LATEST:  # not "at < 0 or": a nan must not pass
+        raise ConfigurationError(f"--at is {at:g}; pass Unix time in seconds")
+    return at
 
 
 def _always(value: int | str) -> Callable[[], int | str]:

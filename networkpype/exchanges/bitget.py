@@ -1,4 +1,8 @@
-"""Bitget, API v2 and v3."""
+"""Bitget, API v2 and v3.
+
+Keys sign with HMAC, or with RSA (signature page, "HMAC and RSA sample code"; signType of the SDK):
+give a private key as ``Credentials(private_key=...)``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from networkpype.auth.patterns.frame import FrameLogin
 from networkpype.auth.patterns.rules import Seen, accepted, rejected
 from networkpype.auth.schemes.headers import HeaderSignature
 from networkpype.auth.schemes.layout import Layout
+from networkpype.auth.schemes.query import AnyKey
 from networkpype.errors import AuthenticationFailure
 from networkpype.exchanges.exchange import Exchange
 from networkpype.signing.methods import HMAC
@@ -19,6 +24,8 @@ __all__ = ["BITGET"]
 _KEY_CODES = (30005, 30011, 30012, 30015)
 _TIME_CODES = (30013, 30014)
 
+_SIGNING = AnyKey(with_secret=HMAC("sha256", "base64"), rsa_only=True)
+
 _SCHEME = HeaderSignature(
     # The page wants the query in the order of its names. It is signed as it reads unescaped, as
     # the official SDK signs it (bitget/utils.py, parse_params_to_str), and sent escaped.
@@ -29,7 +36,7 @@ _SCHEME = HeaderSignature(
         "ACCESS-TIMESTAMP": "{timestamp}",
         "ACCESS-PASSPHRASE": "{passphrase}",
     },
-    signing=HMAC("sha256", "base64"),
+    signing=_SIGNING,
     layout=Layout(sort_query=True, empty_body="{}"),
 )
 
@@ -47,7 +54,7 @@ _PATTERN = FrameLogin(
             }
         ],
     },
-    signing=HMAC("sha256", "base64"),
+    signing=_SIGNING,
     # Seconds in the English page and the SDK; the Chinese page says milliseconds.
     timestamp="s",
     rules=(
@@ -62,20 +69,21 @@ _PATTERN = FrameLogin(
             definite=False,
         ),
         rejected({"event": "error", "code": _KEY_CODES}, "msg", "code"),
+        rejected({"event": "error", "code": Seen.ABSENT, "msg": Seen.ANY}, "msg"),
     ),
 )
 
 BITGET = Exchange(
     name="bitget",
     rest_url="https://api.bitget.com",
-    needs=("key", "secret", "passphrase"),
+    needs=("key", "passphrase"),
     scheme=_SCHEME,
     pattern=_PATTERN,
     # Demo trading has the live REST host: the header is what tells them apart.
     sandbox=Exchange(
         name="bitget sandbox",
         rest_url="https://api.bitget.com",
-        needs=("key", "secret", "passphrase"),
+        needs=("key", "passphrase"),
         scheme=replace(_SCHEME, headers={**_SCHEME.headers, "paptrading": "1"}),
         pattern=replace(_PATTERN, url="wss://wspap.bitget.com/v2/ws/private"),
     ),

@@ -1,4 +1,8 @@
-"""Bybit, API v5."""
+"""Bybit, API v5.
+
+A key that Bybit made signs with HMAC, one of your own with RSA (guide, "Select Your API Key Type"):
+give its private key as ``Credentials(private_key=...)``.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,14 @@ from networkpype.auth.patterns.frame import FrameLogin, Whole
 from networkpype.auth.patterns.rules import Seen, accepted, rejected
 from networkpype.auth.schemes.headers import HeaderSignature
 from networkpype.auth.schemes.layout import LEGAL_IN_QUERY, Layout
+from networkpype.auth.schemes.query import AnyKey
 from networkpype.errors import AuthenticationFailure
 from networkpype.exchanges.exchange import Exchange
 from networkpype.rest.request import JSON_TYPE
 
 __all__ = ["BYBIT"]
+
+_SIGNING = AnyKey(rsa_only=True)
 
 _SCHEME = HeaderSignature(
     message="{timestamp}{key}{recv_window}{query_or_body}",
@@ -22,6 +29,7 @@ _SCHEME = HeaderSignature(
         "X-BAPI-RECV-WINDOW": "{recv_window}",
         "X-BAPI-SIGN": "{signature}",
     },
+    signing=_SIGNING,
     recv_window="5000",
     content_type=JSON_TYPE,
     # The query is signed as it is sent, with no more escapes than it needs, as the official SDK
@@ -41,6 +49,7 @@ _PATTERN = FrameLogin(
     message="GET/realtime{expires}",
     # A number, as the page prints it; ccxt sends a text.
     frame={"op": "auth", "args": ["{key}", Whole("{expires}"), "{signature}"]},
+    signing=_SIGNING,
     expires_in_s=10,
     rules=(
         accepted({"op": "auth", "success": True}),
@@ -66,12 +75,18 @@ BYBIT = Exchange(
         "api.bybit.com.hk",
         "api.bybit-tr.com",
         "api.bybit.kz",
+        "api.bybitgeorgia.ge",
+        "api.bybit.ae",
+        "api.bybit.eu",
+        "api.bybit.id",
     ),
+    needs=("key",),
     scheme=_SCHEME,
     pattern=_PATTERN,
     sandbox=Exchange(
         name="bybit sandbox",
         rest_url="https://api-testnet.bybit.com",
+        needs=("key",),
         scheme=_SCHEME,
         pattern=replace(_PATTERN, url="wss://stream-testnet.bybit.com/v5/private"),
     ),

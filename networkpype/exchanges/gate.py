@@ -37,7 +37,7 @@ _SOURCES = (
 
 
 class _Layout(Layout):
-    """GET and DELETE read the query only; a POST without any argument sends an empty object."""
+    """GET and DELETE read the query only; others without any argument send an empty object."""
 
     __slots__ = ()
 
@@ -48,7 +48,7 @@ class _Layout(Layout):
                 more = encode_pairs(data)
                 draft.query = f"{draft.query}&{more}" if draft.query else more
                 draft.request.data = None
-        elif not data and not draft.query and method != "PATCH":
+        elif not data and not draft.query:
             draft.body = "{}"
         if "currencies=" in draft.query:
             # A list of them has its commas plain: https://github.com/ccxt/ccxt/issues/25570

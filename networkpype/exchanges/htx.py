@@ -39,6 +39,7 @@ HTX = Exchange(
         frame={"action": "req", "ch": "auth"},
         rules=[
             accepted({**_ACK, "code": 200}),
+            accepted({"ch": "auth", "code": Seen.ABSENT, "message": Seen.ABSENT}),
             # Too many requests or connections, or a fault of theirs: a later try may do.
             rejected({**_ACK, "code": (429, 500, 4000)}, "message", "code", definite=False),
             rejected({**_ACK, "code": Seen.ANY}, "message", "code"),

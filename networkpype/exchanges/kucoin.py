@@ -16,11 +16,13 @@ from __future__ import annotations
 from networkpype.auth.patterns.bullet import BulletToken
 from networkpype.auth.patterns.rules import accepted, rejected
 from networkpype.auth.schemes.kucoin import KuCoinSignature
+from networkpype.auth.schemes.layout import LEGAL_IN_QUERY, Layout
 from networkpype.exchanges.exchange import Exchange
 
 __all__ = ["KUCOIN", "KUCOIN_FUTURES"]
 
-_SCHEME = KuCoinSignature()
+# Colons and commas, of which a query may hold any number, are sent as they are signed.
+_SCHEME = KuCoinSignature(layout=Layout(unescaped=LEGAL_IN_QUERY))
 _NEEDS = ("key", "secret", "passphrase")
 _SOURCES = (
     "https://github.com/Kucoin/kucoin-api-docs",

@@ -62,6 +62,7 @@ _PATTERN = FrameLogin(
             definite=False,
         ),
         rejected({"event": "error", "code": _KEY_CODES}, "msg", "code"),
+        rejected({"event": "error", "code": Seen.ABSENT, "msg": Seen.ANY}, "msg"),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""WOO X, API v3; v1 by its path."""
+"""WOO X, API v3; v1 and v2 by their paths."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _V1 = HeaderSignature(
     ),
 )
 
-_SCHEME = ByPath(prefixes={"/v1/": _V1}, default=_V3)
+_SCHEME = ByPath(prefixes={"/v1/": _V1, "/v2/": _V1}, default=_V3)
 
 _PATTERN = FrameLogin(
     # The memo is the application id.

@@ -11,7 +11,7 @@ from networkpype.copying import copy_object
 from networkpype.errors import ConfigurationError
 from networkpype.redact import MASK, escape, mask_url
 from networkpype.rest.method import RESTMethod
-from networkpype.wire import Params, WireURL, encode_pairs, encode_query, split_url
+from networkpype.wire import Params, WireURL, encode_pairs, encode_query, known_url, split_url
 
 __all__ = ["RESTRequest"]
 
@@ -59,7 +59,7 @@ class RESTRequest:
         """Return the URL's parts as they travel, without `params`."""
         url = self.url
         if isinstance(url, str):
-            return split_url(url)
+            return known_url(url) or split_url(url)
         if url is None:
             raise ConfigurationError(
                 "the request has no url; pass url=, or endpoint_url= to a factory with base_url="
@@ -88,8 +88,9 @@ class RESTRequest:
     @property
     def path_qs(self) -> str:
         """Return path and query exactly as they stand on the request line."""
-        _, _, path, own = self.wire_url
-        query = encode_query(own, self.params)
+        _, _, path, query = self.wire_url
+        if self.params:
+            query = encode_query(query, self.params)
         return f"{path}?{query}" if query else path
 
     @property

@@ -21,6 +21,7 @@ KeyForm: TypeAlias = Literal["pem", "base64", "hex"]
 """What an Ed25519 key is where it is no PEM; with ``pem`` nothing else is taken."""
 
 KeyKind: TypeAlias = Literal["Ed25519", "RSA", "P-256"]
+"""What a private key may be."""
 
 _FORMS = ("pem", "base64", "hex")
 _PRIMITIVES = "cryptography.hazmat.primitives"

@@ -12,6 +12,7 @@ from networkpype.errors import MissingExtraError
 __all__ = ["Extra", "require"]
 
 Extra: TypeAlias = Literal["crypto", "jwt", "evm"]
+"""The extras of networkpype that hold packages for signatures."""
 
 # Where the package has another name than its module.
 _PACKAGES = {"Crypto": "pycryptodome", "eth_keys": "eth-keys"}

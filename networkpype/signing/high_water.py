@@ -44,11 +44,10 @@ class HighWaterMark:
             with contextlib.suppress(FileNotFoundError):
                 new.unlink()
             fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                os.write(fd, b"%s %d\n" % (self._unit.encode(), value))
+            with open(fd, "wb") as file:  # writes on where a full disk took a part only
+                file.write(b"%s %d\n" % (self._unit.encode(), value))
+                file.flush()
                 os.fsync(fd)
-            finally:
-                os.close(fd)
             os.replace(new, self._path)
             _sync_directory(self._path.parent)
         except OSError as error:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["HMAC", "Hash", "HashName", "Signer", "SigningMethod", "digest_hex"]
 
 HashName: TypeAlias = Literal["md5", "sha256", "sha384", "sha512"]
+"""What exchanges hash with."""
 
 _HASHES = ("md5", "sha256", "sha384", "sha512")
 
@@ -105,7 +106,8 @@ class _HMACSigner(Signer):
         inner.update(message)
         outer = self._outer.copy()
         outer.update(inner.digest())
-        return self._encode(outer.digest())
+        encode = self._encode
+        return outer.hexdigest() if encode is bytes.hex else encode(outer.digest())
 
 
 def _keyed_states(method: HMAC, secret: str) -> tuple[_HashState, _HashState]:

@@ -16,10 +16,12 @@ from networkpype.signing.high_water import HighWaterMark
 __all__ = ["NonceUnit", "Nonces"]
 
 NonceUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
+"""What a nonce near the time counts."""
 
 _PER_SECOND: dict[NonceUnit, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 # One write to the disk in so many seconds, and at most so far ahead of the clock after a restart.
 _RESERVED_S = 10
+_INFINITE = math.inf
 
 
 class Nonces:
@@ -47,20 +49,25 @@ class Nonces:
         self._mark: HighWaterMark | None = None
         self._reserved: float = math.inf
         if high_water is not None:
-            self._mark = HighWaterMark(Path(high_water).expanduser(), unit)
+            self._mark = HighWaterMark(_settled(high_water), unit)
             self._reserved = self._last = self._mark.value
+
+    def use_clock(self, time: Callable[[], float]) -> None:
+        """Take the time from here from now on; nonces grow on."""
+        self._time = time
 
     def __call__(self) -> int:
         seconds = self._time()
-        if not 0 <= seconds < math.inf:
+        if not 0 <= seconds < _INFINITE:
             raise ConfigurationError(f"the clock says {seconds}; give Nonces one that tells time")
         now = int(seconds * self._per_second + 1e-3)
         with self._lock:
-            nonce = now if now > self._last else self._last + 1
-            if nonce > self._reserved:
-                self._reserve(nonce)
-            self._last = nonce
-        return nonce
+            if now <= self._last:
+                now = self._last + 1
+            if self._mark is not None and now > self._reserved:
+                self._reserve(now)
+            self._last = now
+        return now
 
     def close(self) -> None:
         """Let another process have the file; no nonces come after it."""
@@ -76,3 +83,12 @@ class Nonces:
             return
         mark.raise_to(nonce + _RESERVED_S * self._per_second)
         self._reserved = mark.value
+
+
+def _settled(path: str | os.PathLike[str]) -> Path:
+    """Return the one name of the file: a lock by another, or a chdir, would begin a second mark."""
+    try:
+        return Path(os.path.realpath(Path(path).expanduser()))
+    except (ValueError, RuntimeError) as error:
+        problem = str(error)
+    raise ConfigurationError(f"high_water names no file: {problem}")

@@ -28,7 +28,7 @@ from networkpype.redact import mask_url
 from networkpype.transport import guard_dials
 from networkpype.websocket.decoding import Compression, MessageDecoder
 from networkpype.websocket.dialing import check_handshake, check_seconds, check_size, dial
-from networkpype.websocket.heartbeat import Verdict
+from networkpype.websocket.heartbeat import Pulse, Verdict
 from networkpype.websocket.line import AnyMessage, Line
 from networkpype.websocket.request import WebSocketRequest, check_request
 from networkpype.websocket.response import WebSocketResponse
@@ -84,6 +84,11 @@ class WebSocketConnection:
         A close frame that nobody has read yet is not known.
         """
         return self._line is not None and self._line.is_open
+
+    @property
+    def pulse(self) -> Pulse | None:
+        """Return what is known of the peer's signs of life; None while not connected."""
+        return None if self._line is None else self._line.pulse
 
     @property
     def last_recv_time(self) -> float:

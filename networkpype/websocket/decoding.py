@@ -11,6 +11,7 @@ from networkpype.errors import BodyTooLargeError, ConfigurationError, DecodeErro
 __all__ = ["Compression", "MessageDecoder"]
 
 Compression: TypeAlias = Literal["gzip", "deflate", "zlib"]
+"""How an exchange packs its binary frames; ``deflate`` is raw."""
 
 _WINDOW_BITS = {"gzip": 31, "deflate": -15, "zlib": 15}
 _KEPT_RAW_BYTES = 2000
@@ -43,6 +44,15 @@ class MessageDecoder:
         self._compression = compression
         self._max_size = max_size
         self.loads = json_loads or codec.loads
+
+    def decode(self, payload: str | bytes) -> Any:
+        """Return the message in a frame, whatever its kind; DecodeError where it is broken."""
+        if isinstance(payload, str):
+            try:
+                return self.loads(payload)
+            except Exception:
+                return self.text(payload)
+        return self.binary(payload)
 
     def text(self, text: str) -> Any:
         """Parse JSON; text that is none stays str, unless it starts like JSON and is broken."""

@@ -6,11 +6,19 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from networkpype.auth.outcome import AuthStatus
+from networkpype.auth.outcome import AuthStatus, PreAuth
 from networkpype.auth.patterns.base import RESTCaller, WebSocketAuthPattern
-from networkpype.errors import AuthenticationError, NotConnectedError, RequestTimeoutError
+from networkpype.auth.setbacks import scrubbed
+from networkpype.credentials import is_loopback
+from networkpype.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    NotConnectedError,
+    RequestTimeoutError,
+)
 from networkpype.websocket.request import WebSocketRequest
 from networkpype.websocket.response import WebSocketResponse
+from networkpype.wire import split_url
 
 __all__ = ["Wire", "log_in"]
 
@@ -42,6 +50,7 @@ async def log_in(
     """
     pattern.reset()
     pre_auth = await pattern.pre_auth(rest)
+    _check_secure(pre_auth.url)
     headers = {**(options.pop("ws_headers", None) or {}), **pre_auth.headers}
     await wire.connect(pre_auth.url, ws_headers=headers, **options)
     deadline = asyncio.timeout(ack_timeout_s)
@@ -50,7 +59,7 @@ async def log_in(
         if frame is None and not pattern.greets:
             return []
         async with deadline:
-            return await _exchange_frames(wire, pattern, frame)
+            return await _exchange_frames(wire, pattern, pre_auth, frame)
     except BaseException as error:
         await wire.disconnect()
         # Only our own deadline is translated.
@@ -61,10 +70,19 @@ async def log_in(
     )
 
 
+def _check_secure(url: str) -> None:
+    parts = split_url(url)
+    if parts.scheme not in ("wss", "https") and not is_loopback(parts.host):
+        raise ConfigurationError(
+            f"{parts.scheme}://{parts.host} would show the login to the network; use wss://"
+        )
+
+
 async def _exchange_frames(
-    wire: Wire, pattern: WebSocketAuthPattern, frame: WebSocketRequest | None
+    wire: Wire, pattern: WebSocketAuthPattern, pre_auth: PreAuth, frame: WebSocketRequest | None
 ) -> list[WebSocketResponse]:
     early: list[WebSocketResponse] = []
+    sent = [] if frame is None else [frame]
     if frame is not None:
         await wire.send(frame)
     while True:
@@ -76,11 +94,13 @@ async def _exchange_frames(
             case AuthStatus.NOT_MINE:
                 early.append(response)
             case AuthStatus.CHALLENGE if outcome.answer is not None:
+                sent.append(outcome.answer)
                 await wire.send(outcome.answer)
             case AuthStatus.ACCEPTED | AuthStatus.CHALLENGE:
                 return early
             case _:
-                message = f"the exchange refused the login: {outcome.reason}"
+                reason = scrubbed(outcome.reason, pattern, pre_auth, sent)
+                message = f"the exchange refused the login: {reason}"
                 if outcome.failure is None:
                     raise AuthenticationError(message)
                 raise AuthenticationError(message, reason=outcome.failure)

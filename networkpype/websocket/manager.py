@@ -7,7 +7,11 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from networkpype.errors import ConfigurationError, MissingCredentialsError
+from networkpype.errors import (
+    AlreadyConnectedError,
+    ConfigurationError,
+    MissingCredentialsError,
+)
 from networkpype.throttler.context import InFlightContext
 from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.websocket.connection import WebSocketConnection
@@ -64,8 +68,8 @@ class WebSocketManager:
 
     async def connect(self, ws_url: str, **options: Any) -> None:
         """Dial; the options and errors are those of `WebSocketConnection.connect`."""
-        self._early.clear()
         await self._connection.connect(ws_url, **options)
+        self._early.clear()
 
     async def login(
         self,
@@ -91,6 +95,12 @@ class WebSocketManager:
             raise MissingCredentialsError(
                 "login() needs an auth with a ws_pattern, such as exchange_auth(...); "
                 "use connect(...) where there is none"
+            )
+        # Before the pattern forgets the login of the connection that is open.
+        if self.connected:
+            raise AlreadyConnectedError(
+                "login() dials, and this manager is connected already; disconnect() first, or get "
+                "another manager from the factory"
             )
         self._early.clear()
         early = await log_in(

@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 
 from networkpype.auth import actions as do
+from networkpype.auth.login import Login
 from networkpype.auth.outcome import AuthOutcome
+from networkpype.auth.patterns.access_token import AccessTokenLogin
+from networkpype.auth.scheme_auth import SchemeAuth
 from networkpype.auth.standing import LoginState
+from networkpype.credentials import Credentials
 from networkpype.errors import (
     AuthenticationError,
     AuthenticationFailure,
@@ -17,7 +21,9 @@ from networkpype.errors import (
     NetworkpypeError,
     Outcome,
 )
+from networkpype.exchanges import exchange_auth
 from networkpype.hooks import (
+    LoginExpired,
     LoginFailed,
     LoginRejected,
 )
@@ -124,3 +130,37 @@ def test_without_a_frame_every_definite_refusal_counts() -> None:
     play.log_in()
     assert play.received(BUSY) == []
     assert only(do.Fail, play.received(AuthOutcome.rejected("bad signature"))) != []
+
+
+async def logged_in(auth: SchemeAuth) -> Login:
+    assert auth.ws_pattern is not None
+    login = Login(auth.ws_pattern)
+    login.dial(0.0)
+    login.prepared(await login.pattern.pre_auth(None), 0.0, 0.0, 1)
+    login.connected(0.0, 0.0, 1)
+    return login
+
+
+async def test_what_the_exchange_echoes_after_the_ack_is_hidden() -> None:
+    pattern = AccessTokenLogin(
+        url="wss://h.example/",
+        refresh_url="https://h.example/refresh",
+        lifetime_s=3600,
+        bearer_header=False,
+    )
+    credentials = Credentials(key="first-access-token", secret="refresh")
+    login = await logged_in(SchemeAuth(credentials, pattern=pattern))
+    login.received(WebSocketResponse({"cmd": "login", "status": "success"}), 1.0, 1)
+    assert login.is_authenticated
+    over = {"cmd": "token_expired", "data": {"message": "first-access-token is over"}}
+    _, actions = login.received(WebSocketResponse(over), 2.0, 1)
+    assert actions[0] == do.Announce(LoginExpired(1, "*** is over"))
+
+
+async def test_a_key_that_a_refused_subscribe_echoes_is_hidden() -> None:
+    auth = exchange_auth("gate", Credentials(key="key-0123456789", secret="secret-0123456789"))
+    login = await logged_in(auth)
+    refused = {"event": "subscribe", "error": {"message": "invalid key key-0123456789"}}
+    _, (_, fail) = login.received(WebSocketResponse(refused), 1.0, 1)
+    assert isinstance(fail, do.Fail)
+    assert str(fail.error) == "the exchange refused the login: invalid key ***"

@@ -229,6 +229,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
         ("okx", "POST", "/", "--form", "a=1", "--form", "a=2", "--example"),
         '--form has "a" twice',
     ),
+    "no time": ((*OKX, "--at", "1700000000123", "--example"), "pass Unix time in seconds"),
     "no sandbox": (("kraken", "POST", "/", "--sandbox", "--example"), "kraken has no sandbox"),
 }
 

@@ -16,6 +16,13 @@ SHOWN = {
     for page in (ROOT / "docs" / "reference").glob("*.md")
     for module in re.findall(r"^::: ([\w.]+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
 }
+ROOMS = ("auth", "exchanges", "signing")
+# For networkpype itself.
+INSIDE = {
+    "networkpype.auth.expiry",
+    "networkpype.auth.login_steps",
+    "networkpype.auth.setbacks",
+}
 
 
 def home_of(name: str) -> str:
@@ -34,6 +41,17 @@ def home_of(name: str) -> str:
 @pytest.mark.parametrize("name", sorted({*networkpype.__all__} - {"__version__"}))
 def test_the_reference_shows(name: str) -> None:
     assert home_of(name) in SHOWN
+
+
+def test_the_reference_shows_every_module_that_is_imported_by_its_own_path() -> None:
+    package = Path(networkpype.__file__).parent
+    modules = {
+        ".".join(("networkpype", *path.relative_to(package).with_suffix("").parts))
+        for room in ROOMS
+        for path in (package / room).rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    assert modules - SHOWN == INSIDE
 
 
 def test_every_reference_page_is_in_the_navigation() -> None:

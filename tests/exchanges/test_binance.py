@@ -178,6 +178,12 @@ def test_a_private_key_signs_rest_requests_and_frames(kind: str, field: str) -> 
     verify(key, params["signature"], f"apiKey=test_api_key&timestamp={MS}")
 
 
+def test_a_public_key_is_no_secret_to_sign_with() -> None:
+    public = pem(private_keys()["Ed25519"]).replace("PRIVATE", "PUBLIC")
+    with pytest.raises(ConfigurationError, match="cannot be read as PEM"):
+        sent(auth_of("binance", secret=public), "GET", "https://api.binance.com/api/v3/account")
+
+
 def test_a_session_places_orders_without_a_signature() -> None:
     key = pem(private_keys()["Ed25519"])
     own = pattern_of(auth_of("binance-ws-api", ms=MS, private_key=key))

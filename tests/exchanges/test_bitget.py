@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from networkpype.errors import AuthenticationFailure
+from networkpype.errors import AuthenticationFailure, ConfigurationError
+from tests.support.keys import ed25519_pem, private_pem, rsa_key, verify_rsa
 from tests.support.logins import auth_of, derived, frame_of, outcome_of, pattern_of, sent, told
 
 ORDERS = "https://api.bitget.com/api/v2/spot/trade/orderInfo"
@@ -61,3 +62,16 @@ async def test_demo_trading_has_a_socket_and_a_header_of_its_own() -> None:
 def test_only_demo_trading_is_marked_as_such() -> None:
     assert sent(auth_of("bitget", sandbox=True), "GET", ORDERS).headers["paptrading"] == "1"
     assert "paptrading" not in sent(auth_of("bitget"), "GET", ORDERS).headers
+
+
+@pytest.mark.parametrize("field", ["private_key", "secret"])
+def test_an_rsa_key_signs_requests_and_logins(field: str) -> None:
+    fields: dict[str, Any] = {field: private_pem(rsa_key())}
+    auth = auth_of("bitget", **fields)
+    request = sent(auth, "GET", ORDERS, {"symbol": "币", "clientOid": "a b"})
+    message = "1700000000000GET/api/v2/spot/trade/orderInfo?clientOid=a b&symbol=币"
+    verify_rsa(rsa_key(), request.headers["ACCESS-SIGN"], message)
+    [login] = frame_of(pattern_of(auth))["args"]
+    verify_rsa(rsa_key(), login["sign"], "1700000000GET/user/verify")
+    with pytest.raises(ConfigurationError, match="is Ed25519; this exchange takes RSA"):
+        sent(auth_of("bitget", **(fields | {field: ed25519_pem()})), "GET", ORDERS)

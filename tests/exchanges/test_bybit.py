@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from networkpype.errors import AuthenticationFailure
+from networkpype.credentials import Credentials
+from networkpype.errors import AuthenticationFailure, ConfigurationError, MissingCredentialsError
+from networkpype.exchanges import exchange_auth
+from tests.support.keys import ed25519_pem, private_pem, rsa_key, verify_rsa
 from tests.support.logins import auth_of, derived, frame_of, outcome_of, pattern_of, sent, told
 
 ORDERS = "https://api.bybit.com/v5/order/realtime"
@@ -84,3 +87,46 @@ async def test_the_test_network_is_another_place() -> None:
     auth = auth_of("bybit", sandbox=True)
     dial = await pattern_of(auth).pre_auth(None)
     assert dial.url == "wss://stream-testnet.bybit.com/v5/private"
+
+
+KEY_FORMS = {
+    "PKCS #8": lambda: private_pem(rsa_key()),
+    "PKCS #1": lambda: private_pem(rsa_key(), older=True),
+    "one line": lambda: private_pem(rsa_key()).replace("\n", "\\n"),
+}
+
+
+@pytest.mark.parametrize("field", ["private_key", "secret"])
+@pytest.mark.parametrize("form", KEY_FORMS)
+def test_a_key_of_ones_own_signs_requests_and_logins_with_rsa(field: str, form: str) -> None:
+    fields: dict[str, Any] = {field: KEY_FORMS[form]()}
+    auth = auth_of("bybit", **fields)
+    request = sent(auth, "GET", ORDERS, {"category": "linear"})
+    message = "1700000000000test_api_key5000category=linear"
+    verify_rsa(rsa_key(), request.headers["X-BAPI-SIGN"], message)
+    request = sent(auth, "POST", ORDERS, data={"qty": "1"})
+    message = '1700000000000test_api_key5000{"qty":"1"}'
+    verify_rsa(rsa_key(), request.headers["X-BAPI-SIGN"], message)
+    key, expires, signature = frame_of(pattern_of(auth))["args"]
+    assert (key, expires) == ("test_api_key", 1700000010000)
+    verify_rsa(rsa_key(), signature, "GET/realtime1700000010000")
+
+
+def test_keys_of_other_kinds_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="is Ed25519; this exchange takes RSA"):
+        sent(auth_of("bybit", private_key=ed25519_pem()), "GET", ORDERS)
+
+
+def test_a_private_key_stands_in_for_a_secret_and_nothing_does_for_both() -> None:
+    rsa_alone = exchange_auth("bybit", Credentials(key="k", private_key=private_pem(rsa_key())))
+    assert len(sent(rsa_alone, "GET", ORDERS).headers["X-BAPI-SIGN"]) == 344
+    with pytest.raises(MissingCredentialsError, match="needs a secret"):
+        sent(exchange_auth("bybit", Credentials(key="k")), "GET", ORDERS)
+
+
+@pytest.mark.parametrize(
+    "host", ["api.bybitgeorgia.ge", "api.bybit.ae", "api.bybit.eu", "api.bybit.id"]
+)
+def test_the_hosts_of_some_countries_are_bybit_too(host: str) -> None:
+    request = sent(auth_of("bybit"), "GET", f"https://{host}/v5/account/info")
+    assert len(request.headers["X-BAPI-SIGN"]) == 64

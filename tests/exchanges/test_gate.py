@@ -118,9 +118,10 @@ async def test_a_batch_is_a_list() -> None:
     assert request.body_bytes == '[{"text":"t-é"}]'.encode()
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 @pytest.mark.parametrize(("params", "body"), [(None, b"{}"), ({}, b"{}"), ({"leverage": "5"}, b"")])
-async def test_a_post_without_any_argument_is_an_empty_object(params: Any, body: bytes) -> None:
-    request = await signed("POST", SPOT, params)
+async def test_no_argument_at_all_is_an_empty_object(method: str, params: Any, body: bytes) -> None:
+    request = await signed(method, SPOT, params)
     assert request.body_bytes == body
 
 

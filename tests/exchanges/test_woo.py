@@ -85,6 +85,15 @@ def test_v3_signs_sorted_json() -> None:
     }
 
 
+def test_v2_signs_as_v1_does() -> None:
+    request = sent(auth_of("woo"), "GET", f"{BASE}/v2/client/holding", {"b": 1, "a": "x y"})
+    text = "a=x%20y&b=1|1700000000000"
+    digest = hmac.new(b"test_api_secret", text.encode(), hashlib.sha256).hexdigest()
+    assert request.path_qs == "/v2/client/holding?a=x%20y&b=1"
+    assert request.headers["x-api-signature"] == digest
+    assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+
+
 @pytest.mark.parametrize("place", ["params", "data"])
 def test_v3_reads_a_delete_in_the_query(place: str) -> None:
     request = sent(auth_of("woo"), "DELETE", f"{BASE}/v3/order", **{place: {"b": 1, "a": 2}})

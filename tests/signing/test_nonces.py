@@ -310,3 +310,37 @@ def test_a_clock_that_tells_no_time(seconds: float) -> None:
 def test_an_unknown_unit_names_the_known_ones(clock: Callable[[], float]) -> None:
     with pytest.raises(ConfigurationError, match='pass one of "s", "ms", "us", "ns"'):
         Nonces("minutes", clock)  # type: ignore[arg-type]
+
+
+def test_a_file_has_one_lock_by_whatever_name(tmp_path: Path, clock: Clock, path: Path) -> None:
+    Nonces("ms", clock, high_water=path).close()
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    nonces = Nonces("ms", clock, high_water=link)
+    with pytest.raises(ConfigurationError, match="is in use"):
+        Nonces("ms", clock, high_water=path)
+    given = nonces()
+    nonces.close()
+    assert Nonces("ms", clock, high_water=path)() > given
+
+
+def test_the_file_stays_where_it_was_when_the_directory_changes(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    nonces = Nonces("ms", clock, high_water="nonce")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    last = nonces()
+    clock.seconds += 3600
+    last = nonces()
+    nonces.close()
+    clock.seconds -= 3600
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert Nonces("ms", clock, high_water=tmp_path / "nonce")() > last
+
+
+@pytest.mark.parametrize("name", ["~no-such-user-here/nonce", "a\0b"])
+def test_a_name_that_is_none_is_told(clock: Clock, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="high_water names no file"):
+        Nonces("ms", clock, high_water=name)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
 
 from networkpype.auth.access_tokens import AccessTokens
+from networkpype.auth.expiry import first_lifetime_s
 from networkpype.auth.outcome import AuthOutcome, PreAuth
 from networkpype.auth.patterns.base import RESTCaller, WebSocketAuthPattern
 from networkpype.auth.patterns.rules import value_at
 from networkpype.auth.wallet_login import WalletLogin
 from networkpype.errors import AuthenticationError, AuthenticationFailure, ConfigurationError
-from networkpype.redact import escape
+from networkpype.redact import escape, scrub
 from networkpype.rest.method import RESTMethod
 from networkpype.websocket.request import WebSocketJSONRequest, WebSocketRequest
 from networkpype.websocket.response import WebSocketResponse
@@ -142,6 +144,11 @@ class AccessTokenLogin(WebSocketAuthPattern):
             raise ConfigurationError(
                 "the access token is refreshed by REST before it is sent; pass the RESTManager"
             )
+        # One for all connections of the account: a second use of a refresh token may be refused.
+        await self.tokens.renewed(partial(self._ask, rest))
+        self._is_fresh = True
+
+    async def _ask(self, rest: RESTCaller) -> None:
         if self.tokens.refresh or self.wallet_login is None:
             asked = rest.execute_request(
                 url=self.refresh_url,
@@ -161,6 +168,7 @@ class AccessTokenLogin(WebSocketAuthPattern):
             access = access.get("token")
         if not isinstance(access, str) or not access:
             said = _text(value_at(data, "errorMsg") or value_at(answer, "message"))
+            said = scrub(said, {self.tokens.access, self.tokens.refresh})
             told = self.identity.hidden(said) or "it told no reason"
             answer = data = access = said = ""  # for a traceback that prints local variables
             raise AuthenticationError(
@@ -168,13 +176,11 @@ class AccessTokenLogin(WebSocketAuthPattern):
                 reason=AuthenticationFailure.EXPIRED,
             )
         refresh, lifetime = value_at(data, "refreshToken"), value_at(data, "expiresIn")
-        known = isinstance(lifetime, (int, float)) and not isinstance(lifetime, bool)
         self.tokens.take(
             access,
-            expires_at=self.identity.time() + (lifetime if known else self.lifetime_s),
+            expires_at=self.identity.time() + (first_lifetime_s(lifetime) or self.lifetime_s),
             refresh=refresh if isinstance(refresh, str) else "",
         )
-        self._is_fresh = True
 
 
 def _text(value: Any) -> str:

@@ -75,6 +75,8 @@ class WebSocketAPI(WebSocketAuthPattern):
             return AuthOutcome.not_mine()
         if self._login_id is None or str(frame.get("id")) != self._login_id:
             return AuthOutcome.not_mine()
+        if frame.get("status") is None:
+            return AuthOutcome.not_mine()
         self._login_id = None  # the id may come again, in a request of the caller's
         if str(frame.get("status")) == "200":
             return self._admitted(frame)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from networkpype import codec
-from networkpype.auth.schemes.arguments import arguments_of
+from networkpype.auth.schemes.arguments import arguments_of, draft_of_data
 from networkpype.auth.schemes.base import RESTScheme
 from networkpype.auth.schemes.draft import Draft, Template
 from networkpype.rest.request import FORM_TYPE, JSON_TYPE
@@ -34,6 +34,8 @@ class ArgumentHash(RESTScheme):
     content_type: str = ""
     """A Content-Type for requests without a body too."""
 
+    draft = staticmethod(draft_of_data)
+
     def __post_init__(self) -> None:
         self._added = [(name, Template(text)) for name, text in self.added.items()]
         self._headers = [(name, Template(text)) for name, text in self.headers.items()]
@@ -54,7 +56,8 @@ class ArgumentHash(RESTScheme):
             draft.query = encode_pairs(arguments)
 
     def string_to_sign(self, draft: Draft) -> str:
-        return unquote(encode_pairs(draft.request.data))
+        signed = draft.query or (draft.body_text if self.form else encode_pairs(draft.request.data))
+        return unquote(signed) if "%" in signed else signed
 
     def signature(self, draft: Draft) -> str:
         return draft.identity.sign(self.signing, draft.string_to_sign)

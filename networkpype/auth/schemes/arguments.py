@@ -7,10 +7,24 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from networkpype import codec
+from networkpype.auth.identity import Identity
 from networkpype.auth.schemes.draft import Draft
 from networkpype.errors import ConfigurationError
+from networkpype.rest.request import RESTRequest
 
-__all__ = ["arguments_of"]
+__all__ = ["arguments_of", "draft_of_data"]
+
+
+def draft_of_data(request: RESTRequest, identity: Identity) -> Draft:
+    """Begin a draft where `params` count as `data`, for exchanges that read the body alone.
+
+    So they may hold what a query cannot: lists, mappings, and null.
+    """
+    params, data = request.params, request.data
+    if params and isinstance(params, Mapping) and (data is None or isinstance(data, Mapping)):
+        request.data = {**params, **(data or {})}
+        request.params = None
+    return Draft(request, identity)
 
 
 def arguments_of(draft: Draft, *, params_too: bool = False) -> Mapping[str, Any]:

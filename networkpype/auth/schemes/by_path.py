@@ -26,6 +26,7 @@ class ByPath(Choice):
 
     def __post_init__(self) -> None:
         self._prefixes = tuple(self.prefixes.items())
+        self._starts = tuple(self.prefixes)
 
     def of_path(self, path: str) -> RESTScheme:
         """Return the scheme for a path."""
@@ -35,4 +36,7 @@ class ByPath(Choice):
         return self.endings.get(path[path.rfind("/") + 1 :], self.default)
 
     def pick(self, request: RESTRequest, identity: Identity) -> RESTScheme:
-        return self.of_path(request.path)
+        path = request.wire_url.path
+        if not self.endings and not path.startswith(self._starts):
+            return self.default  # as nearly all are
+        return self.of_path(path)

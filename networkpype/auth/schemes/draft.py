@@ -22,6 +22,7 @@ class Draft:
 
     A step may set any of them; `finish` writes them into the request. `timestamp`, `expires`,
     `nonce` and `recv_window` are texts that the canonical step sets where the scheme has them.
+    `is_sorted` says that the query was written in the order of its names.
     """
 
     # Made by the steps; nothing stands there before.
@@ -33,12 +34,14 @@ class Draft:
     timestamp: str
 
     __slots__ = (
+        "_came",
         "body",
         "content_type",
         "expires",
         "headers",
         "host",
         "identity",
+        "is_sorted",
         "method",
         "nonce",
         "path",
@@ -56,9 +59,11 @@ class Draft:
         self.identity = identity
         self.method: str = request.method._value_  # .value is a slow descriptor
         self.scheme, self.host, self.path, query = request.wire_url
-        self.query = encode_query(query, request.params)
+        self.query = encode_query(query, request.params) if request.params else query
+        self._came = self.query
         self.body: str | bytes = ""
         self.content_type = ""
+        self.is_sorted = False
         self.headers: dict[str, str] = {}
 
     @property
@@ -85,7 +90,10 @@ class Draft:
     @property
     def query_or_body(self) -> str:
         """Return the query where there is one, else the body."""
-        return self.query or self.body_text
+        if self.query:
+            return self.query
+        body = self.body
+        return body if isinstance(body, str) else self.body_text
 
     @property
     def body_sha512(self) -> str:
@@ -103,9 +111,14 @@ class Draft:
         request = self.request
         request.url = f"{self.scheme}://{self.host}{self.path}"
         query = self.query
-        if not is_encoded(query):
+        if query and not is_encoded(query):
             _check_escapes(query)
         request.params = query or None
+        if not self.body and request.data and query == self._came:
+            raise ConfigurationError(
+                "the scheme settled no place for data, which would not be sent; set draft.body in "
+                "its canonical step, such as by Layout().settle(draft)"
+            )
         request.data = self.body or None
         own = self.headers
         if self.content_type:
@@ -202,6 +215,23 @@ def _renderer(form: str, fields: list[Field]) -> Callable[[Any], str]:
     names = [field for field in fields if isinstance(field, str)]
     if len(names) == len(fields):
         read: Callable[[Any], Any] = attrgetter(*names)
-        return read if form == "%s" else lambda source: form % read(source)
+        if form == "%s":
+            return read
+        return (
+            _joiner(form, read) if form == "%s" * len(names) else lambda source: form % read(source)
+        )
     reads = [attrgetter(field) if isinstance(field, str) else field for field in fields]
     return lambda source: form % tuple([read(source) for read in reads])
+
+
+def _joiner(form: str, read: Callable[[Any], Any]) -> Callable[[Any], str]:
+    join = "".join
+
+    def render(source: Any) -> str:
+        values = read(source)
+        try:
+            return join(values)  # half of what the form takes
+        except TypeError:
+            return form % values  # a step has set what is no text
+
+    return render

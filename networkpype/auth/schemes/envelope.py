@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from networkpype import codec
-from networkpype.auth.schemes.arguments import arguments_of
+from networkpype.auth.schemes.arguments import arguments_of, draft_of_data
 from networkpype.auth.schemes.base import RESTScheme
 from networkpype.auth.schemes.draft import Draft
 from networkpype.errors import ConfigurationError
@@ -31,6 +31,7 @@ class EnvelopeSignature(RESTScheme):
 
     roots: tuple[str, ...]
     signing: SigningMethod = field(default_factory=HMAC)
+    draft = staticmethod(draft_of_data)
 
     def canonical(self, draft: Draft) -> None:
         draft.nonce = _write_time(draft.identity.time())

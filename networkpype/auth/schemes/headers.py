@@ -32,19 +32,23 @@ class HeaderSignature(RESTScheme):
     """A Content-Type of its own for requests whose body sets none."""
 
     def __post_init__(self) -> None:
+        if self.layout.params_in_body or self.layout.sort_query:
+            self.draft = self.layout.draft
         self._message = Template(self.message).render
         self._headers = [(name, Template(text).render) for name, text in self.headers.items()]
         self._write_time = time_writer(self.timestamp)
         texts = "".join((self.message, *self.headers.values()))
         self._takes_nonce = "{nonce}" in texts
-        self._takes_time = "{timestamp}" in texts or self.expires_in_s is not None
+        self._takes_time = "{timestamp}" in texts
 
     def canonical(self, draft: Draft) -> None:
-        if self._takes_time:
+        if self.expires_in_s is not None:
             now = draft.identity.time()
-            draft.timestamp = self._write_time(now)
-            if self.expires_in_s is not None:
-                draft.expires = self._write_time(now + self.expires_in_s)
+            draft.expires = self._write_time(now + self.expires_in_s)
+            if self._takes_time:
+                draft.timestamp = self._write_time(now)
+        elif self._takes_time:
+            draft.timestamp = self._write_time(draft.identity.time())
         if self._takes_nonce:
             draft.nonce = str(draft.identity.nonce())
         draft.recv_window = self.recv_window

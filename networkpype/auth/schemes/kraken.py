@@ -9,16 +9,19 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from networkpype import codec
+from networkpype.auth.identity import Identity
+from networkpype.auth.schemes.arguments import draft_of_data
 from networkpype.auth.schemes.base import RESTScheme
 from networkpype.auth.schemes.draft import Draft
 from networkpype.errors import ConfigurationError
-from networkpype.rest.request import FORM_TYPE, JSON_TYPE
+from networkpype.rest.request import FORM_TYPE, JSON_TYPE, RESTRequest
 from networkpype.signing.methods import HMAC, SigningMethod
 from networkpype.wire import encode_pairs
 
 __all__ = ["KrakenFuturesSignature", "KrakenSignature"]
 
 _LISTS = frozenset({list, tuple})
+_BATCH = "/batchorder"
 _TEXTS = (str, bytes, bytearray, memoryview)
 
 
@@ -30,12 +33,13 @@ def _hmac() -> SigningMethod:
 class KrakenSignature(RESTScheme):
     """Sign the path and ``SHA256(nonce + body)``; arguments and nonce are the body.
 
-    The body is a form, or JSON where an argument is a list, which a form cannot hold, or a price is
-    relative, such as ``-5%``; Kraken takes both. `params` count as `data`, for it reads the body
-    only. A nonce in `data` is kept, and signed; text and bytes must hold one.
+    The body is a form, or JSON for a batch, where an argument is a list, which a form cannot hold,
+    and where a price is relative, such as ``-5%``; Kraken takes both. `params` count as `data`, for
+    it reads the body only. A nonce in `data` is kept, and signed; text and bytes must hold one.
     """
 
     signing: SigningMethod = field(default_factory=_hmac)
+    draft = staticmethod(draft_of_data)
 
     def canonical(self, draft: Draft) -> None:
         data = draft.request.data
@@ -51,7 +55,7 @@ class KrakenSignature(RESTScheme):
             )
         draft.nonce = str(data["nonce"] if data and "nonce" in data else draft.identity.nonce())
         body: dict[str, Any] = {"nonce": draft.nonce, **(data or {})}
-        if _wants_json(body):
+        if _wants_json(body) or draft.path.endswith("Batch"):
             draft.body, draft.content_type = codec.dumps_utf8(body), JSON_TYPE
         else:
             draft.body, draft.content_type = _form(body), FORM_TYPE
@@ -68,16 +72,22 @@ class KrakenSignature(RESTScheme):
         draft.headers["API-Sign"] = draft.signature
 
 
+def _futures_draft(request: RESTRequest, identity: Identity) -> Draft:
+    is_batch = request.params and request.wire_url.path.endswith(_BATCH)
+    return draft_of_data(request, identity) if is_batch else Draft(request, identity)
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class KrakenFuturesSignature(RESTScheme):
     """Sign ``SHA256(arguments + nonce + path)``, the path without its ``/derivatives``.
 
     Arguments of every method travel in the query, wherever the caller put them; ``batchorder`` has
-    a body, ``json=`` and the JSON of `data`. `sends_nonce` adds the header, which is optional.
+    a body, ``json=`` and the JSON of them. `sends_nonce` adds the header, which is optional.
     """
 
     signing: SigningMethod = field(default_factory=_hmac)
     sends_nonce: bool = False
+    draft = staticmethod(_futures_draft)
 
     def canonical(self, draft: Draft) -> None:
         data = draft.request.data
@@ -85,7 +95,7 @@ class KrakenFuturesSignature(RESTScheme):
         draft.content_type = FORM_TYPE
         if isinstance(data, _TEXTS):
             draft.body = data if isinstance(data, str) else bytes(data)
-        elif data and draft.path.endswith("/batchorder"):
+        elif data and draft.path.endswith(_BATCH):
             draft.body = _batch(data)
         elif data:
             more = encode_pairs(data)

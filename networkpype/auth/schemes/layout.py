@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from networkpype import codec
+from networkpype.auth.identity import Identity
+from networkpype.auth.schemes.arguments import draft_of_data
 from networkpype.auth.schemes.draft import Draft
 from networkpype.errors import ConfigurationError
-from networkpype.rest.request import FORM_TYPE, JSON_TYPE
+from networkpype.rest.request import FORM_TYPE, JSON_TYPE, RESTRequest
 from networkpype.wire import encode_pairs
 
 __all__ = ["LEGAL_IN_QUERY", "Layout"]
@@ -54,6 +56,22 @@ class Layout:
         self._moves = self.params_in_body or self.data_in_query or bool(self.query_only)
         self._unescapes = bool(self.unescaped) or self.values_hold_escapes
 
+    def draft(self, request: RESTRequest, identity: Identity) -> Draft:
+        """Begin a draft; `params` that will move to the body may hold what a query cannot."""
+        params = request.params
+        if not params:
+            return Draft(request, identity)
+        method = request.method._value_
+        if self.params_in_body and method != "GET" and method not in self.query_only:
+            return draft_of_data(request, identity)
+        if not self.sort_query or type(params) is not dict:
+            return Draft(request, identity)
+        request.params = ordered = _by_name(params)  # half of what it takes once they are written
+        draft = Draft(request, identity)
+        is_plain = "%" not in draft.query and "?" not in str(request.url)
+        draft.is_sorted = is_plain and ordered is not params
+        return draft
+
     def settle(self, draft: Draft) -> None:
         """Set `query`, `body` and `content_type` of the draft."""
         data = draft.request.data
@@ -61,17 +79,18 @@ class Layout:
             draft.query = self._plainer(draft)
         if self._moves and draft.method != "GET":
             data = self._moved(draft, data)
-        if self.sort_query and "&" in draft.query:
+        if self.sort_query and not draft.is_sorted and "&" in draft.query:
             draft.query = "&".join(sorted(draft.query.split("&"), key=_name))
-        if data is None or data == {}:
+        if data is None or (not data and data == {}):
             if (self.empty_body or self.empty_is_typed) and self._may_have_body(draft.method):
                 draft.body, draft.content_type = self.empty_body, self._type
         elif isinstance(data, (str, bytes, bytearray, memoryview)):
             draft.body = data if isinstance(data, str) else bytes(data)
         else:
             if self.sort_body and isinstance(data, Mapping):
-                data = dict(sorted(data.items()))
-            draft.body, draft.content_type = self._write(data), self._type
+                data = _by_name(data)
+            # An empty list is no argument in a form.
+            draft.body, draft.content_type = self._write(data) or self.empty_body, self._type
         if self.type_header != "Content-Type" and draft.content_type:
             draft.headers[self.type_header] = draft.content_type
             draft.content_type = ""
@@ -93,6 +112,7 @@ class Layout:
                 return data
             if more := encode_pairs(data):
                 draft.query = f"{draft.query}&{more}" if draft.query else more
+                draft.is_sorted = False
             return None
         if self.params_in_body and draft.query and (data is None or isinstance(data, Mapping)):
             data = {**_arguments(draft), **(data or {})}
@@ -106,6 +126,13 @@ def _escapes_of(characters: str, percent: bool) -> Callable[[str], str]:
     plain = {f"%{ord(each):02X}": each for each in characters}
     found = re.compile("|".join([*plain, *(["%25(?=[0-9A-Fa-f]{2})"] if percent else [])]))
     return partial(found.sub, lambda match: plain.get(match[0], "%"))
+
+
+def _by_name(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        return {name: arguments[name] for name in sorted(arguments)}
+    except TypeError:
+        return arguments  # names that are no texts, which whoever writes them refuses
 
 
 def _name(pair: str) -> str:

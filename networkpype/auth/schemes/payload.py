@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from networkpype import codec
-from networkpype.auth.schemes.arguments import arguments_of
+from networkpype.auth.schemes.arguments import arguments_of, draft_of_data
 from networkpype.auth.schemes.base import RESTScheme
 from networkpype.auth.schemes.draft import Draft
 from networkpype.rest.request import JSON_TYPE
@@ -34,6 +34,10 @@ class PayloadSignature(RESTScheme):
     extra: Mapping[str, Any] = field(default_factory=dict)
     payload_is_body: bool = False
     content_type: str = JSON_TYPE
+
+    def __post_init__(self) -> None:
+        if self.payload_is_body:
+            self.draft = draft_of_data
 
     def canonical(self, draft: Draft) -> None:
         arguments = arguments_of(draft, params_too=self.payload_is_body)

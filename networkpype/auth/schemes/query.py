@@ -23,21 +23,29 @@ from networkpype.wire import encode_pairs, encode_value
 __all__ = ["AnyKey", "JSONSignature", "KeyOnly", "QuerySignature"]
 
 _PLAIN = frozenset({str, int, bool, float, Decimal})
+_TEXTS, _SAME_IN_JSON = frozenset({str}), frozenset({str, int})
 
 
 @dataclass(frozen=True, slots=True)
 class AnyKey(SigningMethod):
-    """HMAC-SHA256 with a secret, RSA or Ed25519 with a private key: the key tells which."""
+    """HMAC with a secret, RSA or Ed25519 with a private key, in base64: the key tells which.
+
+    `rsa_only` is for exchanges that take no Ed25519 keys.
+    """
+
+    with_secret: HMAC = field(default_factory=HMAC)
+    rsa_only: bool = False
 
     takes_private_key = True
 
     def signer(self, secret: str, password: str | None = None) -> Signer:
-        if "PRIVATE KEY-----" not in secret:
-            return HMAC().signer(secret)
+        if "-----BEGIN " not in secret:
+            return self.with_secret.signer(secret)
         # Imported here, for most keys are HMAC's and need none of it.
-        from networkpype.signing.asymmetric import PrivateKey
+        from networkpype.signing.asymmetric import RSA, PrivateKey
 
-        return PrivateKey(encoding="base64").signer(secret, password)
+        method = RSA() if self.rsa_only else PrivateKey()
+        return method.signer(secret, password)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -199,10 +207,16 @@ class JSONSignature(RESTScheme):
         arguments = dict(arguments_of(draft, params_too=True))
         draft.timestamp = str(whole_ms(draft.identity.time()))
         arguments.setdefault("timestamp", int(draft.timestamp))
-        draft.body = codec.dumps_utf8(dict(sorted(arguments.items())))
+        draft.request.data = dict(sorted(arguments.items()))
+        draft.body = codec.dumps_utf8(draft.request.data)
         draft.content_type = JSON_TYPE
 
     def string_to_sign(self, draft: Draft) -> str:
+        arguments = draft.request.data
+        if _SAME_IN_JSON.issuperset(map(type, arguments.values())) and _TEXTS.issuperset(
+            map(type, arguments)
+        ):
+            return "&".join([f"{name}={value}" for name, value in arguments.items()])
         arguments = codec.loads(draft.body_text)
         return "&".join([f"{name}={_text(value)}" for name, value in arguments.items()])
 

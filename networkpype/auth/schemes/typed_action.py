@@ -25,7 +25,7 @@ __all__ = ["TypedAction"]
 
 _ZERO = "0x" + "0" * 40
 _ENVELOPE = frozenset({"action", "nonce", "vaultAddress", "expiresAfter", "signature"})
-_address = re.compile(r"0x[0-9a-fA-F]{40}").fullmatch
+_address = re.compile(r"(?:0x)?([0-9a-fA-F]{40})").fullmatch
 _chain_id = re.compile(r"0x[0-9a-fA-F]{1,16}").fullmatch
 
 
@@ -178,9 +178,10 @@ def action_hash(
 
 
 def _account(vault: Any) -> bytes:
-    if not isinstance(vault, str) or not _address(vault):
+    found = _address(vault) if isinstance(vault, str) else None
+    if found is None:
         raise ConfigurationError("vaultAddress is no address: 40 hex digits behind 0x")
-    return b"\1" + bytes.fromhex(vault[2:])
+    return b"\1" + bytes.fromhex(found[1])
 
 
 def _whole(fields: dict[str, Any], name: str) -> int:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from networkpype import RESTMethod, RESTRequest
 from networkpype.auth.schemes.draft import FIELDS, Draft, Template
 from networkpype.errors import ConfigurationError
 from networkpype.signing.methods import HMAC
@@ -131,3 +132,23 @@ def test_a_draft_leaves_the_request_alone_until_it_is_finished() -> None:
     draft = Draft(request, an_identity())
     draft.query, draft.body = "c=3", "d=4"
     assert (request.params, request.data, request.headers) == ({"a": 1}, {"b": 2}, None)
+
+
+@pytest.mark.parametrize("data", [{"a": 1}, "a=1", b"a", [1]])
+def test_data_that_no_step_placed_is_an_error(data: object) -> None:
+    """Nothing may vanish: an order without its size is another order."""
+    draft = Draft(RESTRequest(RESTMethod.POST, "https://host.test/order", data=data), an_identity())
+    with pytest.raises(ConfigurationError, match="no place for data"):
+        draft.finish()
+    draft.body = "{}"
+    draft.finish()
+    assert draft.request.data == "{}"
+
+
+def test_data_that_moved_into_the_query_is_placed() -> None:
+    draft = Draft(
+        RESTRequest(RESTMethod.POST, "https://host.test/order", data={"a": 1}), an_identity()
+    )
+    draft.query = "a=1"
+    draft.finish()
+    assert (draft.request.params, draft.request.data) == ("a=1", None)

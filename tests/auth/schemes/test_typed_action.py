@@ -144,6 +144,14 @@ async def test_the_sdk_s_own_signatures(
         assert body.get("vaultAddress") == vault
 
 
+async def test_a_vault_s_address_may_lack_its_beginning() -> None:
+    bare, whole = [
+        await body_of({"action": CANCEL, "vaultAddress": vault}) for vault in (VAULT[2:], VAULT)
+    ]
+    assert bare["signature"] == whole["signature"]
+    assert (bare["vaultAddress"], whole["vaultAddress"]) == (VAULT[2:], VAULT)
+
+
 def test_the_hash_that_the_live_exchange_computed() -> None:
     case = next(each for each in load("rest")["published"] if each["exchange"] == "hyperliquid")
     found = action_hash(case["given"]["action"], case["given"]["nonce"])
