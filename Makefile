@@ -32,8 +32,8 @@ endif
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.installed-rich  ## trade on a mock exchange on this machine (ARGS=--plain for plain lines)
-	$(run) networkpype demo $(ARGS)
+demo: $(VENV)/.installed-rich  ## trade on mock exchanges that fail (ARGS=--plain for plain lines)
+	$(run) examples.demo $(ARGS)
 
 test: $(VENV)/.installed-dev  ## run the tests (ARGS="tests/rest -k timeout" for some of them)
 	$(run) pytest $(ARGS)
@@ -53,7 +53,7 @@ bench: $(VENV)/.installed-bench  ## measure, beside the goals (ARGS=throttler fo
 
 clean:  ## remove the environments and everything built
 	rm -rf .venv .venv-* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site
-	find networkpype tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find networkpype tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.home: $(stale)
 	@lacking=; \

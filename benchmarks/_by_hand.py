@@ -1,6 +1,8 @@
 """Signatures as connector authors write them: plain Python, one function an exchange.
 
-Each takes the time in seconds and returns the path with query, the headers and the body.
+Each takes a call as a connector makes it and the time in seconds, and returns what is sent: the
+URL, the headers and the body. Here are the exchanges whose signature goes into headers;
+`_by_hand_others` and `_by_hand_keys` have the rest.
 """
 
 from __future__ import annotations
@@ -12,188 +14,237 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
-from urllib.parse import quote, urlencode
+from urllib.parse import unquote, urlencode
 
-__all__ = ["BY_HAND", "KEY", "ORDER", "PASSPHRASE", "QUERY", "SECRET", "SECRET_64", "Signed"]
+__all__ = ["HEADERS", "KEY", "MEMO", "PASSPHRASE", "SECRET", "SECRET_64", "Signed"]
 
 KEY = "bench-key-0123456789"
 SECRET = "2051feaf98d362900fae4de6aa70108f2c5ff8cf73484f4a30bc1ad81dba208d"
 SECRET_64 = base64.b64encode(SECRET.encode()).decode()
 PASSPHRASE = "bench-passphrase"
-QUERY = {"symbol": "BTC-USDT", "orderId": 123456, "limit": 100}
-ORDER = {
-    "symbol": "BTC-USDT",
-    "side": "buy",
-    "type": "limit",
-    "price": "90000.5",
-    "quantity": "0.0125",
-    "clientOrderId": "bench-1",
-}
+MEMO = "bench-memo"
 
+Arguments: TypeAlias = "Mapping[str, Any] | None"
 Signed: TypeAlias = "tuple[str, dict[str, str], bytes]"
+ByHand: TypeAlias = "Callable[[str, str, Arguments, Arguments, float], Signed]"
 
 
-def _json(data: Mapping[str, Any]) -> str:
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-
-
-def binance_query(now: float) -> Signed:
-    query = urlencode({"timestamp": int(now * 1000), **QUERY, "recvWindow": 10000})
-    signature = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
-    return f"/api/v3/order?{query}&signature={signature}", {"X-MBX-APIKEY": KEY}, b""
-
-
-def binance_form(now: float) -> Signed:
-    form = urlencode({"timestamp": int(now * 1000), **ORDER, "recvWindow": 10000})
-    signature = hmac.new(SECRET.encode(), form.encode(), hashlib.sha256).hexdigest()
-    headers = {"X-MBX-APIKEY": KEY, "Content-Type": "application/x-www-form-urlencoded"}
-    return "/api/v3/order", headers, f"{form}&signature={signature}".encode()
-
-
-def okx(now: float) -> Signed:
+def okx(method: str, path: str, params: Arguments, data: Arguments, now: float) -> Signed:
     moment = datetime.fromtimestamp(now, UTC)
     timestamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    body = _json(ORDER)
-    mac = hmac.new(
-        SECRET.encode(), f"{timestamp}POST/api/v5/trade/order{body}".encode(), hashlib.sha256
-    )
+    if params:
+        path += "?" + urlencode(params)
+    body = json.dumps(data, separators=(",", ":")) if data else ""
+    text = timestamp + method + path + body
+    mac = hmac.new(SECRET.encode(), text.encode(), hashlib.sha256)
     headers = {
         "OK-ACCESS-KEY": KEY,
         "OK-ACCESS-SIGN": base64.b64encode(mac.digest()).decode(),
         "OK-ACCESS-TIMESTAMP": timestamp,
         "OK-ACCESS-PASSPHRASE": PASSPHRASE,
-        "Content-Type": "application/json",
     }
-    return "/api/v5/trade/order", headers, body.encode()
+    if body:
+        headers["Content-Type"] = "application/json"
+    return f"https://www.okx.com{path}", headers, body.encode()
 
 
-def bybit(now: float) -> Signed:
+def bybit(method: str, path: str, params: Arguments, data: Arguments, now: float) -> Signed:
     timestamp = str(int(now * 1000))
-    query = urlencode(QUERY)
-    signed = f"{timestamp}{KEY}5000{query}"
+    query = urlencode(params) if params else ""
+    body = json.dumps(data, separators=(",", ":")) if data else ""
+    text = timestamp + KEY + "5000" + (query or body)
     headers = {
         "X-BAPI-API-KEY": KEY,
         "X-BAPI-TIMESTAMP": timestamp,
         "X-BAPI-RECV-WINDOW": "5000",
-        "X-BAPI-SIGN": hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).hexdigest(),
+        "X-BAPI-SIGN": hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest(),
         "Content-Type": "application/json",
     }
-    return f"/v5/order/realtime?{query}", headers, b""
+    url = f"https://api.bybit.com{path}"
+    return f"{url}?{query}" if query else url, headers, body.encode()
 
 
-def kraken(now: float) -> Signed:
-    path = "/0/private/AddOrder"
-    nonce = str(int(now * 1000))
-    body = urlencode({"nonce": nonce, **ORDER})
-    inner = hashlib.sha256((nonce + body).encode()).digest()
-    mac = hmac.new(base64.b64decode(SECRET_64), path.encode() + inner, hashlib.sha512)
+def bitget(method: str, path: str, params: Arguments, data: Arguments, now: float) -> Signed:
+    timestamp = str(int(now * 1000))
+    query = urlencode(sorted(params.items())) if params else ""
+    body = json.dumps(data, separators=(",", ":")) if data else ""
+    text = timestamp + method + path + ("?" + unquote(query) if query else "") + body
+    mac = hmac.new(SECRET.encode(), text.encode(), hashlib.sha256)
     headers = {
-        "API-Key": KEY,
-        "API-Sign": base64.b64encode(mac.digest()).decode(),
-        "Content-Type": "application/x-www-form-urlencoded",
+        "ACCESS-KEY": KEY,
+        "ACCESS-SIGN": base64.b64encode(mac.digest()).decode(),
+        "ACCESS-TIMESTAMP": timestamp,
+        "ACCESS-PASSPHRASE": PASSPHRASE,
     }
-    return path, headers, body.encode()
+    if body:
+        headers["Content-Type"] = "application/json"
+    url = f"https://api.bitget.com{path}"
+    return f"{url}?{query}" if query else url, headers, body.encode()
 
 
-def krakenfutures(now: float) -> Signed:
-    query = urlencode(ORDER)
-    inner = hashlib.sha256(f"{query}/api/v3/sendorder".encode()).digest()
-    mac = hmac.new(base64.b64decode(SECRET_64), inner, hashlib.sha512)
+def coinex(method: str, path: str, params: Arguments, data: Arguments, now: float) -> Signed:
+    timestamp = str(int(now * 1000))
+    if params:
+        path += "?" + urlencode(sorted(params.items()))
+    body = json.dumps(data, separators=(",", ":"), sort_keys=True) if data else ""
+    text = method + path + body + timestamp
     headers = {
-        "APIKey": KEY,
-        "Authent": base64.b64encode(mac.digest()).decode(),
-        "Content-Type": "application/x-www-form-urlencoded",
         "Accept": "application/json",
+        "X-COINEX-KEY": KEY,
+        "X-COINEX-SIGN": hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest(),
+        "X-COINEX-TIMESTAMP": timestamp,
+        "Content-Type": "application/json",
     }
-    return f"/derivatives/api/v3/sendorder?{query}", headers, b""
+    return f"https://api.coinex.com{path}", headers, body.encode()
 
 
-def gate(now: float) -> Signed:
-    path, timestamp, body = "/api/v4/spot/orders", str(int(now)), _json(ORDER)
+def woo(method: str, path: str, params: Arguments, data: Arguments, now: float) -> Signed:
+    timestamp = str(int(now * 1000))
+    if params:
+        path += "?" + urlencode(sorted(params.items()))
+    body = json.dumps(data, separators=(",", ":"), sort_keys=True) if data else ""
+    text = timestamp + method + path + body
+    headers = {
+        "x-api-key": KEY,
+        "x-api-timestamp": timestamp,
+        "x-api-signature": hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest(),
+    }
+    if body:
+        headers["content-type"] = "application/json"
+    return f"https://api.woox.io{path}", headers, body.encode()
+
+
+def gate(method: str, path: str, params: Arguments, data: Arguments, now: float) -> Signed:
+    timestamp = str(int(now))
+    query = urlencode(params) if params else ""
+    body = json.dumps(data, separators=(",", ":")) if data else ""
     hashed = hashlib.sha512(body.encode()).hexdigest()
-    signed = f"POST\n{path}\n\n{hashed}\n{timestamp}"
+    text = f"{method}\n{path}\n{unquote(query)}\n{hashed}\n{timestamp}"
     headers = {
         "KEY": KEY,
         "Timestamp": timestamp,
-        "SIGN": hmac.new(SECRET.encode(), signed.encode(), hashlib.sha512).hexdigest(),
+        "SIGN": hmac.new(SECRET.encode(), text.encode(), hashlib.sha512).hexdigest(),
         "Content-Type": "application/json",
     }
-    return path, headers, body.encode()
+    url = f"https://api.gateio.ws{path}"
+    return f"{url}?{query}" if query else url, headers, body.encode()
 
 
-def bitfinex(now: float) -> Signed:
-    path, nonce, body = "/v2/auth/w/order/submit", str(int(now * 1000)), _json(ORDER)
-    signed = f"/api{path}{nonce}{body}"
+def bitfinex(method: str, path: str, params: Arguments, data: Arguments, now: float) -> Signed:
+    nonce = str(int(now * 1000000))
+    body = json.dumps(data, separators=(",", ":")) if data else "{}"
+    text = f"/api{path}{nonce}{body}"
     headers = {
         "bfx-nonce": nonce,
         "bfx-apikey": KEY,
-        "bfx-signature": hmac.new(SECRET.encode(), signed.encode(), hashlib.sha384).hexdigest(),
+        "bfx-signature": hmac.new(SECRET.encode(), text.encode(), hashlib.sha384).hexdigest(),
         "Content-Type": "application/json",
     }
-    return path, headers, body.encode()
+    return f"https://api.bitfinex.com{path}", headers, body.encode()
 
 
-def gemini(now: float) -> Signed:
-    path = "/v1/order/new"
-    text = _json({"request": path, "nonce": str(int(now * 1000)), **ORDER})
-    payload = base64.b64encode(text.encode())
+def deribit(method: str, path: str, params: Arguments, data: Arguments, now: float) -> Signed:
+    timestamp = nonce = str(int(now * 1000))
+    if params:
+        path += "?" + urlencode(params)
+    body = json.dumps(data, separators=(",", ":")) if data else ""
+    text = f"{timestamp}\n{nonce}\n{method}\n{path}\n{body}\n"
+    signature = hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
+    value = f"deri-hmac-sha256 id={KEY},ts={timestamp},sig={signature},nonce={nonce}"
+    headers = {"Authorization": value}
+    if body:
+        headers["Content-Type"] = "application/json"
+    return f"https://www.deribit.com{path}", headers, body.encode()
+
+
+def coinbaseexchange(
+    method: str, path: str, params: Arguments, data: Arguments, now: float
+) -> Signed:
+    timestamp = str(int(now))
+    if params:
+        path += "?" + urlencode(params)
+    body = json.dumps(data, separators=(",", ":")) if data else ""
+    text = timestamp + method + path + body
+    mac = hmac.new(base64.b64decode(SECRET_64), text.encode(), hashlib.sha256)
     headers = {
-        "Content-Type": "text/plain",
-        "X-GEMINI-APIKEY": KEY,
-        "X-GEMINI-PAYLOAD": payload.decode(),
-        "X-GEMINI-SIGNATURE": hmac.new(SECRET.encode(), payload, hashlib.sha384).hexdigest(),
+        "CB-ACCESS-KEY": KEY,
+        "CB-ACCESS-SIGN": base64.b64encode(mac.digest()).decode(),
+        "CB-ACCESS-TIMESTAMP": timestamp,
+        "CB-ACCESS-PASSPHRASE": PASSPHRASE,
+        "Content-Type": "application/json",
     }
-    return path, headers, _json(ORDER).encode()
+    return f"https://api.exchange.coinbase.com{path}", headers, body.encode()
 
 
-def htx(now: float) -> Signed:
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    arguments = {
-        "AccessKeyId": KEY,
-        "SignatureMethod": "HmacSHA256",
-        "SignatureVersion": "2",
-        "Timestamp": stamp,
-        **QUERY,
+def phemex(method: str, path: str, params: Arguments, data: Arguments, now: float) -> Signed:
+    expires = str(int(now) + 60)
+    query = urlencode(params) if params else ""
+    body = json.dumps(data, separators=(",", ":")) if data else ""
+    text = path + query + expires + body
+    signature = hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
+    headers = {
+        "x-phemex-access-token": KEY,
+        "x-phemex-request-expiry": expires,
+        "x-phemex-request-signature": signature,
     }
-    query = urlencode(sorted(arguments.items()))
-    signed = f"GET\napi.huobi.pro\n/v1/order/orders\n{query}"
-    mac = hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256)
-    signature = quote(base64.b64encode(mac.digest()).decode(), safe="")
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    return f"/v1/order/orders?{query}&Signature={signature}", headers, b""
+    if body:
+        headers["Content-Type"] = "application/json"
+    url = f"https://api.phemex.com{path}"
+    return f"{url}?{query}" if query else url, headers, body.encode()
 
 
-def deribit(now: float) -> Signed:
+def bitmex(method: str, path: str, params: Arguments, data: Arguments, now: float) -> Signed:
+    expires = str(int(now) + 60)
+    if params:
+        path += "?" + urlencode(params)
+    body = json.dumps(data, separators=(",", ":")) if data else ""
+    text = method + path + expires + body
+    headers = {
+        "api-expires": expires,
+        "api-key": KEY,
+        "api-signature": hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest(),
+        "Content-Type": "application/json",
+    }
+    return f"https://www.bitmex.com{path}", headers, body.encode()
+
+
+def bitmart(method: str, path: str, params: Arguments, data: Arguments, now: float) -> Signed:
     timestamp = str(int(now * 1000))
-    path = f"/api/v2/private/buy?{urlencode(QUERY)}"
-    signed = f"{timestamp}\n{timestamp}\nGET\n{path}\n\n"
-    signature = hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).hexdigest()
-    value = f"deri-hmac-sha256 id={KEY},ts={timestamp},sig={signature},nonce={timestamp}"
-    return path, {"Authorization": value}, b""
+    query = urlencode(params) if params else ""
+    body = json.dumps(data, separators=(",", ":")) if data else ""
+    text = f"{timestamp}#{MEMO}#{query or body}"
+    headers = {
+        "X-BM-KEY": KEY,
+        "X-BM-TIMESTAMP": timestamp,
+        "X-BM-SIGN": hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest(),
+        "Content-Type": "application/json",
+    }
+    url = f"https://api-cloud.bitmart.com{path}"
+    return f"{url}?{query}" if query else url, headers, body.encode()
 
 
-def cryptocom(now: float) -> Signed:
-    nonce = str(int(now * 1000))
-    method = "private/create-order"
-    flat = "".join(f"{name}{ORDER[name]}" for name in sorted(ORDER))
-    signed = f"{method}{nonce}{KEY}{flat}{nonce}"
-    body = _json(
-        {
-            "id": nonce,
-            "method": method,
-            "params": ORDER,
-            "api_key": KEY,
-            "sig": hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).hexdigest(),
-            "nonce": nonce,
-        }
-    )
-    return f"/exchange/v1/{method}", {"Content-Type": "application/json"}, body.encode()
+def mexc_contract(method: str, path: str, params: Arguments, data: Arguments, now: float) -> Signed:
+    timestamp = str(int(now * 1000))
+    query = urlencode(sorted(params.items())) if params else ""
+    body = json.dumps(data, separators=(",", ":")) if data else ""
+    text = KEY + timestamp + query + body
+    headers = {
+        "ApiKey": KEY,
+        "Request-Time": timestamp,
+        "Signature": hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest(),
+        "Content-Type": "application/json",
+    }
+    url = f"https://api.mexc.com{path}"
+    return f"{url}?{query}" if query else url, headers, body.encode()
 
 
-def kucoin(now: float) -> Signed:
-    timestamp, path, body = str(int(now * 1000)), "/api/v1/orders", _json(ORDER)
+def kucoin(method: str, path: str, params: Arguments, data: Arguments, now: float) -> Signed:
+    timestamp = str(int(now * 1000))
+    query = urlencode(params) if params else ""
+    body = json.dumps(data, separators=(",", ":")) if data else ""
+    text = timestamp + method + path + ("?" + unquote(query) if query else "") + body
     secret = SECRET.encode()
-    mac = hmac.new(secret, f"{timestamp}POST{path}{body}".encode(), hashlib.sha256)
+    mac = hmac.new(secret, text.encode(), hashlib.sha256)
     passphrase = hmac.new(secret, PASSPHRASE.encode(), hashlib.sha256)
     headers = {
         "KC-API-KEY-VERSION": "2",
@@ -201,26 +252,26 @@ def kucoin(now: float) -> Signed:
         "KC-API-TIMESTAMP": timestamp,
         "KC-API-PASSPHRASE": base64.b64encode(passphrase.digest()).decode(),
         "KC-API-SIGN": base64.b64encode(mac.digest()).decode(),
-        "Content-Type": "application/json",
     }
-    return path, headers, body.encode()
+    if body:
+        headers["Content-Type"] = "application/json"
+    url = f"https://api.kucoin.com{path}"
+    return f"{url}?{query}" if query else url, headers, body.encode()
 
 
-BY_HAND: dict[str, Callable[[float], Signed]] = {
-    function.__name__: function
-    for function in (
-        binance_query,
-        binance_form,
-        okx,
-        bybit,
-        kraken,
-        krakenfutures,
-        gate,
-        bitfinex,
-        gemini,
-        htx,
-        deribit,
-        cryptocom,
-        kucoin,
-    )
+HEADERS: dict[str, ByHand] = {
+    "okx": okx,
+    "bybit": bybit,
+    "bitget": bitget,
+    "coinex": coinex,
+    "woo": woo,
+    "gate": gate,
+    "bitfinex": bitfinex,
+    "deribit": deribit,
+    "coinbaseexchange": coinbaseexchange,
+    "phemex": phemex,
+    "bitmex": bitmex,
+    "bitmart": bitmart,
+    "mexc-contract": mexc_contract,
+    "kucoin": kucoin,
 }

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import sys
+import time
 from typing import cast
 
 _HANDSHAKE_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
@@ -90,7 +91,11 @@ class FixedAnswer(asyncio.Protocol):
 
 
 class TradesAndEcho(asyncio.Protocol):
-    """Speak WebSocket: a number asks for so many trades, anything else is echoed."""
+    """Speak WebSocket: a number asks for so many trades, anything else is echoed.
+
+    ``stamps 500`` asks for so many trades one by one, a millisecond apart, each with the time of
+    the machine's monotonic clock at which it was sent.
+    """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -141,9 +146,17 @@ class TradesAndEcho(asyncio.Protocol):
         elif payload.isdigit():
             blocks, more = divmod(int(payload), len(TRADES))
             self.transport.write(b"".join(TRADES) * blocks + b"".join(TRADES[:more]))
+        elif payload.startswith(b"stamps "):
+            self._send_stamps(int(payload[7:]))
         elif opcode == _TEXT:
             self.transport.write(frame(_TEXT, payload))
         return True
+
+    def _send_stamps(self, count: int) -> None:
+        if count and not self.transport.is_closing():
+            stamped = compact({"sent_ns": time.monotonic_ns(), **trade(count)})
+            self.transport.write(frame(_TEXT, stamped))
+            asyncio.get_running_loop().call_later(0.001, self._send_stamps, count - 1)
 
 
 def frame(opcode: int, payload: bytes) -> bytes:

@@ -45,8 +45,6 @@ def _writer(*, ensure_ascii: bool) -> Callable[[Any], str]:
         check_circular=not _DEPTH_IS_SAFE,
         ensure_ascii=ensure_ascii,
     )
-    if not _DEPTH_IS_SAFE:
-        return encoder.encode
     escape = (
         json.encoder.encode_basestring_ascii if ensure_ascii else json.encoder.encode_basestring
     )
@@ -54,12 +52,16 @@ def _writer(*, ensure_ascii: bool) -> Callable[[Any], str]:
     # is CPython's own and undocumented, so it has to prove itself.
     make: Any = getattr(json.encoder, "c_make_encoder", None)
     join = "".join
+    options = (encoder.default, escape, None, ":", ",", False, False, False)
     try:
-        parts = make(None, encoder.default, escape, None, ":", ",", False, False, False)
+        parts = make(None, *options)
         if join(parts(_SAMPLE, 0)) != encoder.encode(_SAMPLE):
             return encoder.encode
     except TypeError:
         return encoder.encode
+    if not _DEPTH_IS_SAFE:
+        # A mapping of its own for each call, in which it keeps what it is within.
+        return lambda value: join(make({}, *options)(value, 0))
     return lambda value: join(parts(value, 0))
 
 

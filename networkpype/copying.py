@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from networkpype.errors import ConfigurationError
 
-__all__ = ["ATOMS", "copy_object", "copy_value"]
+__all__ = ["ATOMS", "copy_object", "copy_value", "shallow_copy"]
 
 T = TypeVar("T")
 
@@ -71,6 +71,18 @@ def copy_object(original: T) -> T:
     for name in _slots_of(kind):  # type: ignore[arg-type]
         if hasattr(original, name):
             object.__setattr__(twin, name, copy_value(getattr(original, name)))
+    return twin
+
+
+def shallow_copy(original: T) -> T:
+    """Copy an object into a new one of its class that shares its values, frozen or not."""
+    kind = type(original)
+    twin = kind.__new__(kind)
+    if hasattr(original, "__dict__"):
+        twin.__dict__.update(original.__dict__)
+    for name in _slots_of(kind):  # type: ignore[arg-type]
+        if hasattr(original, name):
+            object.__setattr__(twin, name, getattr(original, name))
     return twin
 
 

@@ -2,57 +2,32 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import stat
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     GetCoreSchemaHandler,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_core import core_schema
+from pydantic_core import InitErrorDetails, core_schema
 
+from networkpype.environment import field_called, is_quoted, read_environment, read_table
 from networkpype.errors import ConfigurationError, MissingCredentialsError
-from networkpype.wire import WireURL, split_url
+from networkpype.key_files import read_private, read_toml
+from networkpype.opaque import hidden
+from networkpype.origins import check_origin
 
-__all__ = ["Credentials", "is_loopback", "origin_of"]
+__all__ = ["Credentials"]
 
-# What each field may be called in the environment, behind the prefix.
-_VARIABLES = {
-    "key": ("KEY", "API_KEY", "ACCESS_ID"),
-    "secret": ("SECRET", "API_SECRET", "SECRET_KEY"),
-    "passphrase": ("PASSPHRASE", "API_PASSPHRASE"),
-    "memo": ("MEMO", "UID"),
-    "private_key": ("PRIVATE_KEY",),
-    "private_key_path": ("PRIVATE_KEY_PATH",),
-    "private_key_password": ("PRIVATE_KEY_PASSWORD",),
-    "wallet": ("WALLET",),
-}
-_LARGEST_FILE = 1 << 16
-_PUBLIC = ("private_key_path", "wallet", "origins")
 _PEM = "-----BEGIN "
-
-
-class _Opaque(SecretStr):
-    """A secret that does not pickle either, not even out of a `model_dump`."""
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a secret does not pickle; build Credentials where they are used")
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return self
 
 
 class Credentials(BaseModel):
@@ -64,10 +39,16 @@ class Credentials(BaseModel):
     `private_key_password` opens an encrypted one. `wallet` is an address, which is public.
 
     `origins`, such as ``https://api.coinex.com``, are the only places that may see a request signed
-    with these; empty leaves it to the exchange's own. ``http://`` is for this machine alone.
+    or a login made with these, WebSockets among them; empty leaves it to the exchange's own.
+    ``http://`` is for this machine alone.
 
     No value shows in `repr`, `str`, `vars`, `model_dump` or an error: the fields are pydantic's
-    `SecretStr`, whose ``get_secret_value()`` gives the text. A pickle is refused.
+    `SecretStr`, whose ``get_secret_value()`` gives the text. A pickle is refused. Broken JSON is
+    hidden by `model_validate_json`; a model around this one that parses it, or a TypeAdapter, tells
+    it whole in ``errors()``, as pydantic does.
+
+    Raises ConfigurationError for a field that is unknown, is no text, is blank, or has blanks at
+    its ends, and for an origin that is none or would show the signature to the network.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -81,17 +62,51 @@ class Credentials(BaseModel):
     private_key_password: SecretStr | None = None
     wallet: str | None = None
     origins: tuple[str, ...] = ()
+    # Where they were read from, for what says that one is lacking: a prefix, or a table.
+    _prefix: str = PrivateAttr("")
+    _table: str = PrivateAttr("")
 
-    def __init__(self, **fields: Any) -> None:
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            key: str | SecretStr | None = None,
+            secret: str | SecretStr | None = None,
+            passphrase: str | SecretStr | None = None,
+            memo: str | SecretStr | None = None,
+            private_key: str | SecretStr | None = None,
+            private_key_path: str | Path | None = None,
+            private_key_password: str | SecretStr | None = None,
+            wallet: str | None = None,
+            origins: Collection[str] = (),
+        ) -> None: ...
+
+    else:
+
+        def __init__(self, **fields: Any) -> None:
+            try:
+                super().__init__(**fields)
+            except ValidationError as error:
+                problem = "; ".join(_told(each["loc"], each["msg"]) for each in error.errors())
+                fields.clear()  # a traceback that prints local variables would print them
+            else:
+                return
+            # Out here, so that no context keeps pydantic's error.
+            raise ConfigurationError(problem)
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Parse and check JSON; pydantic's ValidationError does not hold it where it is broken."""
         try:
-            super().__init__(**fields)
+            return super().model_validate_json(json_data, **options)
         except ValidationError as error:
-            problem = "; ".join(_told(each["loc"], each["msg"]) for each in error.errors())
-            fields.clear()  # a traceback that prints local variables would print them
-        else:
-            return
-        # Out here, so that no context keeps pydantic's error.
-        raise ConfigurationError(problem)
+            told = error.errors(include_input=False)[0]
+            if told["type"] != "json_invalid":
+                raise
+        json_data = ""  # a traceback that prints local variables would print it
+        masked = InitErrorDetails(type="json_invalid", input="***", ctx=told["ctx"])
+        raise ValidationError.from_exception_data(cls.__name__, [masked], "json", hide_input=True)
 
     @classmethod
     def from_env(cls, prefix: str, *, environ: Mapping[str, str] | None = None) -> Self:
@@ -100,44 +115,58 @@ class Credentials(BaseModel):
         Also known are ``_API_KEY``, ``_ACCESS_ID``, ``_API_SECRET``, ``_SECRET_KEY``,
         ``_API_PASSPHRASE`` and ``_UID``. A dash in the prefix counts as an underscore. Raises
         MissingCredentialsError where none is set, and ConfigurationError where two names of one
-        field are.
+        field are, or where a value has quotes around it, which a shell would have taken off.
         """
         start = prefix.replace("-", "_").removesuffix("_").upper()
         if not start:
             raise ConfigurationError('the prefix is empty; pass one such as "COINEX"')
-        found, clash = _in_environment(start, os.environ if environ is None else environ)
+        found, clash = read_environment(start, os.environ if environ is None else environ)
         environ = None  # a traceback that prints local variables would print them
         if clash:
             found.clear()
             raise ConfigurationError(f"{' and '.join(clash)} are both set; keep one of them")
+        quoted = [field for field in found if is_quoted(found[field])]
+        if quoted:
+            found.clear()
+            raise ConfigurationError(
+                f"environment ({start}_...): {' and '.join(quoted)}: begins and ends with a quote; "
+                "leave the quotes out"
+            )
         if not found:
             raise MissingCredentialsError(
                 f"no credentials in the environment; set {start}_KEY and {start}_SECRET"
             )
-        return cls._from(f"environment ({start}_...)", found)
+        made = cls._from(f"environment ({start}_...)", found)
+        made._prefix = f"{start}_"
+        return made
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str], table: str) -> Self:
-        """Read the fields from a table of a TOML file that no other user may read."""
-        try:
-            content = tomllib.loads(_read_private(Path(path)))
-        # Besides its own, for a date or a nesting that cannot be.
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, ConfigurationError):
-                raise
-            # Its text names the line and never shows it.
-            problem = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a bad value"
-        else:
-            known = ", ".join(f"[{name}]" for name, value in content.items() if _is_table(value))
-            found = content.pop(table, None)
-            content.clear()
-            if _is_table(found):
-                return cls._from(f"{path} [{table}]", found)
-            found = None
-            raise MissingCredentialsError(
-                f"{path} has no table [{table}]; it has: {known or 'none'}"
+        """Read the fields from a table of a TOML file that no other user may read.
+
+        They may be called as in the environment, in lower case: ``api_key``, ``api_secret``, ...
+        """
+        content = read_toml(Path(path))
+        known = ", ".join(f"[{name}]" for name, value in content.items() if isinstance(value, dict))
+        found = content.pop(table, None)
+        content.clear()  # a traceback that prints local variables would print it
+        if isinstance(found, dict):
+            return cls._from_table(f"{path} [{table}]", found)
+        found = None
+        raise MissingCredentialsError(f"{path} has no table [{table}]; it has: {known or 'none'}")
+
+    @classmethod
+    def _from_table(cls, place: str, table: dict[str, Any]) -> Self:
+        """Build from a table of a TOML file; `table` is empty after a failure."""
+        found, clash = read_table(table)
+        table.clear()  # a traceback that prints local variables would print it
+        if clash:
+            raise ConfigurationError(
+                f"{place}: {' and '.join(clash)} are both there; keep one of them"
             )
-        raise ConfigurationError(f"{path} is no TOML: {problem}")
+        made = cls._from(place, found)
+        made._table = place
+        return made
 
     @classmethod
     def _from(cls, place: str, fields: dict[str, Any]) -> Self:
@@ -157,9 +186,13 @@ class Credentials(BaseModel):
         lacking = [either for either in fields if not any(map(self.has, either.split("|")))]
         if lacking:
             named = " and ".join(either.replace("|", " or ") for either in lacking)
-            raise MissingCredentialsError(
-                f"{by} needs {named}; pass Credentials({lacking[0].partition('|')[0]}=...)"
-            )
+            first = [either.partition("|")[0] for either in lacking]
+            fix = f"pass Credentials({', '.join(f'{field}=...' for field in first)})"
+            if self._prefix:
+                fix = f"set {' and '.join(self._prefix + field.upper() for field in first)}"
+            elif self._table:
+                fix = f"add {' and '.join(f'{field} = ...' for field in first)} to {self._table}"
+            raise MissingCredentialsError(f"{by} needs {named}; {fix}")
 
     def has(self, field: str) -> bool:
         """Tell whether the field is set; a key file counts as a private key."""
@@ -170,7 +203,13 @@ class Credentials(BaseModel):
     def reveal(self, field: str) -> str:
         """Return the text of a field, empty where it is not set; a key file is read here."""
         if field == "private_key" and self.private_key is None and self.private_key_path:
-            return _read_private(self.private_key_path)
+            text = read_private(self.private_key_path)
+            if not text.strip():
+                raise ConfigurationError(
+                    f"{self.private_key_path} is blank; private_key_path names a file with the "
+                    "private key in it"
+                )
+            return text
         value = getattr(self, field)
         return value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
 
@@ -185,7 +224,7 @@ class Credentials(BaseModel):
     def _hide(cls, fields: Any) -> Any:
         if not isinstance(fields, Mapping):
             return fields if isinstance(fields, cls) else "***"
-        return {name: _hidden(name, value) for name, value in fields.items()}
+        return {name: hidden(name, value) for name, value in fields.items()}
 
     @field_validator(
         "key", "secret", "passphrase", "memo", "private_key", "private_key_password", "wallet"
@@ -226,7 +265,7 @@ class Credentials(BaseModel):
     @field_validator("origins")
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(map(_check_origin, value))
+        return tuple(map(check_origin, value))
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("Credentials do not pickle; build them where they are used")
@@ -239,7 +278,11 @@ class Credentials(BaseModel):
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return credentials with some fields replaced, and checked like new ones."""
-        return type(self)(**{**vars(self), **update}) if update else self
+        if not update:
+            return self
+        made = type(self)(**{**vars(self), **update})
+        made._prefix, made._table = self._prefix, self._table
+        return made
 
     def __repr__(self) -> str:
         own = vars(self)  # a traceback may ask before there are any
@@ -249,91 +292,11 @@ class Credentials(BaseModel):
     __str__ = __repr__
 
 
-def origin_of(url: WireURL) -> str:
-    """Return scheme and host; a WebSocket's counts as that of its HTTP upgrade."""
-    scheme = {"wss": "https", "ws": "http"}.get(url.scheme, url.scheme)
-    return f"{scheme}://{url.host}"
-
-
-def _check_origin(text: str) -> str:
-    try:
-        url = split_url(text)
-    except ConfigurationError as error:
-        raise ValueError(str(error)) from None
-    if url.path != "/" or url.query:
-        raise ValueError("an origin is scheme and host, without a path")
-    if url.scheme in ("http", "ws") and not is_loopback(url.host):
-        raise ValueError("http:// would show the signature to the network; use https://")
-    return origin_of(url)
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host, with a port or without, is this machine: nobody listens in between."""
-    name = host.partition("]")[0].removeprefix("[") if host[0] == "[" else host.partition(":")[0]
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
-
-
-def _in_environment(start: str, environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """Return what is set for each field, and the names of one field where two of them are set."""
-    found: dict[str, Any] = {}
-    for field, names in _VARIABLES.items():
-        there = [f"{start}_{name}" for name in names if f"{start}_{name}" in environ]
-        if len(there) > 1:
-            return {}, there
-        if there:
-            found[field] = environ[there[0]]
-    return found, []
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _hidden(name: object, value: Any) -> Any:
-    if name in _PUBLIC or value is None or isinstance(value, _Opaque):
-        return value
-    return _Opaque(value.get_secret_value() if isinstance(value, SecretStr) else value)
-
-
 def _told(place: tuple[str | int, ...], message: str) -> str:
     message = message.removeprefix("Value error, ")
     if message == "Extra inputs are not permitted":
-        message = f"is unknown; there are {', '.join(Credentials.model_fields)}"
+        known = ", ".join(Credentials.model_fields)
+        meant = field_called(str(place[-1])) if place else None
+        hint = f'did you mean "{meant}"? ' if meant else ""
+        message = f"is unknown; {hint}there are {known}"
     return f"{'.'.join(map(str, place))}: {message}" if place else message
-
-
-def _read_private(path: Path) -> str:
-    """Read a small text file that group and others may not touch."""
-    return _decoded(path, _content(path))
-
-
-def _content(path: Path) -> bytes:
-    """Read a file, at most one byte too many; its mode is asked of the open file, not by name."""
-    try:
-        with path.expanduser().open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise ConfigurationError(
-                    f"{path} may be read by others (mode {stat.S_IMODE(mode):04o}); "
-                    f"run: chmod 600 {path}"
-                )
-            return file.read(_LARGEST_FILE + 1)
-    except (OSError, ValueError, RuntimeError) as error:  # a NUL in it; no home for a ~
-        if isinstance(error, ConfigurationError):
-            raise
-        problem = getattr(error, "strerror", None) or "the name is no path"
-    raise MissingCredentialsError(f"{path} cannot be read: {problem}")
-
-
-def _decoded(path: Path, content: bytes) -> str:
-    if len(content) > _LARGEST_FILE:
-        content = b""
-        raise ConfigurationError(f"{path} is larger than {_LARGEST_FILE} bytes; it is no key file")
-    try:
-        return content.decode("utf-8-sig")  # some editors begin a file with a mark
-    except UnicodeDecodeError:
-        content = b""  # a traceback that prints local variables would print it
-    raise ConfigurationError(f"{path} is no text; convert the key to PEM")

@@ -23,6 +23,9 @@ NetworkpypeError
 │   └── BodyTooLargeError
 ├── MessageTimeoutError (TimeoutError)    no WebSocket message came; the connection is open
 ├── NotConnectedError (RuntimeError)      sending or receiving on no connection
+├── StreamGapError                        messages are missing between the last and the next
+├── BufferFullError                       the consumer of a session is too slow
+├── ReconnectError (ConnectionError)      a session gave up
 ├── AlreadyConnectedError (RuntimeError)  connecting twice
 └── ConcurrentReceiveError (RuntimeError) two tasks reading one WebSocket
 ```
@@ -41,6 +44,7 @@ __all__ = [
     "AuthenticationError",
     "AuthenticationFailure",
     "BodyTooLargeError",
+    "BufferFullError",
     "ConcurrentReceiveError",
     "ConfigurationError",
     "ConnectFailedError",
@@ -54,8 +58,10 @@ __all__ = [
     "NotConnectedError",
     "Outcome",
     "RateLimitedError",
+    "ReconnectError",
     "RedirectRefusedError",
     "RequestTimeoutError",
+    "StreamGapError",
     "TLSError",
     "TransportError",
     "UnknownLimitError",
@@ -106,6 +112,12 @@ class UnknownLimitError(ConfigurationError):
         near = difflib.get_close_matches(str(limit_id), names, n=1)
         hint = f'; did you mean "{near[0]}"?' if near else ";"
         self._message = f'no rate limit "{limit_id}"{hint} known: {", ".join(names) or "none"}'
+        if limit_id == "":
+            fix = f'throttler_limit_id="{names[0] if names else "..."}"'
+            self._message += (
+                f"; name one: pass {fix}, to the call, or to exchange_auth(...) for the REST calls "
+                "of a login"
+            )
         super().__init__(self._message)
         self.args = (limit_id, tuple(names))  # what a pickle hands to __init__ again
         self.limit_id = limit_id
@@ -299,3 +311,38 @@ class ConcurrentReceiveError(NetworkpypeError, RuntimeError):
     """Two tasks read one WebSocket: each would get some of the messages. Read in one and share."""
 
     outcome = Outcome.NOT_SENT
+
+
+class StreamGapError(NetworkpypeError):
+    """Messages of a session are missing here; `lost` is their number, None where it is not known.
+
+    The session goes on: rebuild what is built from its messages, and read on.
+    """
+
+    outcome = Outcome.NOT_SENT
+
+    def __init__(self, message: str = "", *, lost: int | None = None) -> None:
+        super().__init__(message)
+        self.lost = lost
+
+
+class BufferFullError(NetworkpypeError):
+    """The consumer of a session is too slow for its buffer, which had to fail; it ended."""
+
+    outcome = Outcome.NOT_SENT
+
+
+class ReconnectError(NetworkpypeError, ConnectionError):
+    """A session ended, for its policy allows no further dial.
+
+    `code` is the close code of the last connection, or `status` that of its refused upgrade.
+    """
+
+    outcome = Outcome.NOT_SENT
+
+    def __init__(
+        self, message: str = "", *, code: int | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status

@@ -16,23 +16,32 @@ from yarl import URL
 
 from networkpype._version import __version__
 from networkpype.codec import JSONLoads
-from networkpype.errors import ConfigurationError
+from networkpype.errors import ConfigurationError, MissingCredentialsError
 from networkpype.hooks import Hook
 from networkpype.rest.build import check_base_url, check_timeout
 from networkpype.rest.connection import DEFAULT_MAX_BODY_BYTES, RESTConnection
 from networkpype.rest.manager import DEFAULT_TIMEOUT_S, RESTManager
 from networkpype.transport import guard
-from networkpype.websocket.connection import WebSocketConnection
+from networkpype.websocket.connection import DEFAULT_MAX_MESSAGE_BYTES, WebSocketConnection
+from networkpype.websocket.decoding import Compression, MessageDecoder
 from networkpype.websocket.manager import WebSocketManager
+from networkpype.websocket.session.beats import Heartbeat
+from networkpype.websocket.session.buffer import Buffer
+from networkpype.websocket.session.options import LinkOptions
+from networkpype.websocket.session.redial import Reconnect
+from networkpype.websocket.session.session import WebSocketSession
 
 if TYPE_CHECKING:
     import ssl
 
     from networkpype.auth.base import Auth
+    from networkpype.auth.patterns.base import RESTCaller
     from networkpype.rest.processor.base import RESTPostProcessor, RESTPreProcessor
     from networkpype.throttler.throttler import AsyncThrottler
     from networkpype.time_synchronizer import TimeSynchronizer
     from networkpype.websocket.processor.base import WebSocketPostProcessor, WebSocketPreProcessor
+    from networkpype.websocket.session.replies import ReplyId
+    from networkpype.websocket.subscriptions import Subscription
 
 __all__ = ["ConnectionManagersFactory", "ConnectionsFactory"]
 
@@ -81,6 +90,11 @@ class ConnectionsFactory:
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._web_sockets: weakref.WeakSet[WebSocketConnection] = weakref.WeakSet()
+
+    @property
+    def json_loads(self) -> JSONLoads | None:
+        """Return what parses answers and messages, None for the strict default."""
+        return self._json_loads
 
     async def get_rest_connection(self) -> RESTConnection:
         """Return a connection for requests."""
@@ -216,6 +230,7 @@ class ConnectionManagersFactory:
         self._base_url = check_base_url(base_url)
         self._timeout_s = check_timeout(timeout_s)
         self._hook = hook
+        self._sessions: weakref.WeakSet[WebSocketSession] = weakref.WeakSet()
         if json_loads is not None and connections_factory is not None:
             raise ConfigurationError("pass json_loads to the ConnectionsFactory that you bring")
         self._connections = connections_factory or ConnectionsFactory(
@@ -251,22 +266,107 @@ class ConnectionManagersFactory:
     async def get_ws_manager(self, **kwargs: Any) -> WebSocketManager:
         """Return a manager of one WebSocket that is not dialed yet.
 
+        It has the auth's `for_connection`: its login is its own, and nonces and tokens are shared.
         `kwargs` go to the `WebSocketConnection`: `clock`, `hook`, `json_loads`.
         """
         return WebSocketManager(
             await self._connections.get_ws_connection(**kwargs),
             self._ws_pre_processors,
             self._ws_post_processors,
-            self._auth,
+            _of_one_connection(self._auth),
             throttler=self._throttler,
         )
+
+    def get_ws_session(
+        self,
+        url: str = "",
+        *,
+        subscriptions: Sequence[Subscription] = (),
+        heartbeat: Heartbeat | None = None,
+        reconnect: Reconnect | None = None,
+        buffer: Buffer | None = None,
+        login: bool | None = None,
+        rest: RESTCaller | None = None,
+        reply_id: ReplyId = "id",
+        throttler_limit_id: str | None = None,
+        json_loads: JSONLoads | None = None,
+        compression: Compression | None = None,
+        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        hook: Hook | None = None,
+        close_timeout_s: float = 5.0,
+        **connect: Any,
+    ) -> WebSocketSession:
+        """Return a stream that dials, logs in and subscribes, and does so again after every drop.
+
+        Enter it with ``async with``. `login` (by default where the auth has a `ws_pattern` and
+        either no `url` is given or a subscription is private) logs every connection in; the address
+        is the pattern's then, or `url` where the pattern makes none of its own. `rest` makes the
+        pattern's calls, by default a manager of this factory. `subscriptions` can be added and
+        removed later. `throttler_limit_id` paces subscribe messages. `reply_id` is how
+        `WebSocketSession.request` knows its reply. `connect` are the other options of
+        `WebSocketConnection.connect`, such as `ws_headers` and `dial_timeout_s`.
+        """
+        pattern = getattr(self._auth, "ws_pattern", None)
+        if login is None:
+            login = pattern is not None and (not url or any(each.private for each in subscriptions))
+        if login and pattern is None:
+            raise MissingCredentialsError(
+                "login=True needs an auth with a ws_pattern, such as exchange_auth(...)"
+            )
+        if not login and not url:
+            raise ConfigurationError("pass url=, for there is no login that knows where to dial")
+        beats = heartbeat or Heartbeat()
+        options = LinkOptions(
+            url=url,
+            connect={
+                **connect,
+                "max_message_bytes": max_message_bytes,
+                "close_timeout_s": close_timeout_s,
+            },
+            heartbeat=beats,
+            decoder=MessageDecoder(
+                compression or (getattr(pattern, "compression", None) if login else None),
+                max_size=max_message_bytes,
+                json_loads=json_loads or self._connections.json_loads,
+            ),
+            reply_id=reply_id,
+            limit_id=throttler_limit_id,
+            conflates=None if buffer is None else buffer.key,
+            notice=None if reconnect is None else reconnect.notice,
+            rest=rest,
+        )
+        session = WebSocketSession(
+            self._dial_session,
+            options,
+            subscriptions=subscriptions,
+            reconnect=reconnect,
+            buffer=buffer,
+            auth=self._auth,
+            logs_in=login,
+            post_processors=self._ws_post_processors or (),
+            hook=hook or self._hook,
+            close_timeout_s=close_timeout_s,
+        )
+        self._sessions.add(session)
+        return session
+
+    async def _dial_session(
+        self, auth: Auth | None
+    ) -> tuple[WebSocketConnection, WebSocketManager, RESTManager]:
+        """Return what one connection of a session is made of; its messages stay as they came."""
+        connection = await self._connections.get_ws_connection(json_loads=_as_it_is)
+        manager = WebSocketManager(
+            connection, self._ws_pre_processors, (), auth, throttler=self._throttler
+        )
+        return connection, manager, await self.get_rest_manager()
 
     async def update_cookies(self, cookies: Any) -> None:
         """Send these cookies (a mapping or pairs) from now on."""
         await self._connections.update_cookies(cookies)
 
     async def close(self) -> None:
-        """Disconnect every WebSocket and close the session; see `ConnectionsFactory.close`."""
+        """End every stream, disconnect every WebSocket and close the client session."""
+        await asyncio.gather(*(session.close() for session in self._sessions))
         await self._connections.close()
 
     async def __aenter__(self) -> Self:
@@ -287,6 +387,16 @@ class ConnectionManagersFactory:
             f"ConnectionManagersFactory(base_url={self._base_url!r}, auth={auth}, "
             f"throttler={self._throttler!r})"
         )
+
+
+def _as_it_is(text: str | bytes) -> Any:
+    return text
+
+
+def _of_one_connection(auth: Auth | None) -> Auth | None:
+    # One that merely looks like an Auth may have its two methods and no more.
+    make = getattr(auth, "for_connection", None)
+    return auth if make is None else make()
 
 
 def _expect(name: str, value: object, method: str, what: str) -> None:

@@ -25,7 +25,7 @@ class Backoff:
     initial_s: float = 1.0
     factor: float = 2.0
     cap_s: float = 60.0
-    jitter: Callable[[], float] = field(default=random.random, repr=False)
+    jitter: Callable[[], float] = field(default_factory=lambda: random.random, repr=False)
 
     def __post_init__(self) -> None:
         # Not "value < least": a nan must not pass.

@@ -169,13 +169,17 @@ def _encode_plain(params: dict[Any, Any]) -> str:
 
 
 def encode_query(own: str, params: Params | None) -> str:
-    """Join the URL's own query with `params`; a str is taken as already encoded."""
+    """Join the URL's own query with `params`; a str is taken as already encoded.
+
+    A ``?`` at its beginning is the one that goes between path and query, and is there already.
+    """
     if not params:
         return own
     if type(params) is dict:
         more = _encode_plain(params) or _encode_each(params)
     elif isinstance(params, str):
-        more = params if is_encoded(params) else _complete_escapes(params, _QUERY_SAFE)
+        text = params[1:] if params[0] == "?" else params
+        more = text if is_encoded(text) else _complete_escapes(text, _QUERY_SAFE)
     elif isinstance(params, (bytes, bytearray)):
         raise ConfigurationError("params are bytes; pass a mapping, pairs, or an encoded str")
     else:

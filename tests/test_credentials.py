@@ -97,14 +97,14 @@ def test_a_pem_may_stand_where_the_exchange_calls_it_a_secret() -> None:
 @pytest.mark.parametrize("wrong", [5, 1.5, b"abc", ["abc"], {"a": 1}, True])
 def test_what_is_no_text_is_refused(wrong: object) -> None:
     with pytest.raises(ConfigurationError, match=r"^key: is no text"):
-        Credentials(key=wrong)
+        Credentials(key=wrong)  # type: ignore[arg-type]
 
 
 def test_an_unknown_field_is_named_and_its_value_is_not() -> None:
     with pytest.raises(
         ConfigurationError, match="secert: is unknown; there are key, sec"
     ) as caught:
-        Credentials(key=SECRETS["key"], secert=SECRETS["secret"])
+        Credentials(key=SECRETS["key"], secert=SECRETS["secret"])  # type: ignore[call-arg]
     without_secrets(str(caught.value) + repr(caught.value))
 
 
@@ -118,9 +118,33 @@ def test_what_is_lacking_is_named_with_its_argument() -> None:
     credentials.require("key", "private_key", by="okx")
     with pytest.raises(
         MissingCredentialsError,
-        match=re.escape("okx needs secret and passphrase; pass Credentials(secret=...)"),
+        match=re.escape(
+            "okx needs secret and passphrase; pass Credentials(secret=..., passphrase=...)"
+        ),
     ):
         credentials.require("key", "secret", "passphrase", by="okx")
+
+
+def test_what_is_lacking_is_named_where_the_others_were_read(tmp_path: Path) -> None:
+    environ = {"OKX_API_KEY": "k"}
+    credentials = Credentials.from_env("okx", environ=environ)
+    with pytest.raises(MissingCredentialsError) as caught:
+        credentials.require("key", "secret", "passphrase", by="okx")
+    told = "okx needs secret and passphrase; set OKX_SECRET and OKX_PASSPHRASE"
+    assert str(caught.value) == told
+    path = write(tmp_path / "keys.toml", '[okx]\nkey = "plain"\n')
+    credentials = Credentials.from_toml(path, "okx").model_copy(update={"memo": "plain"})
+    with pytest.raises(MissingCredentialsError) as caught:
+        credentials.require("key", "secret|private_key", "passphrase", by="okx")
+    assert str(caught.value) == (
+        "okx needs secret or private_key and passphrase; "
+        f"add secret = ... and passphrase = ... to {path} [okx]"
+    )
+
+
+def test_an_unknown_field_of_a_known_name_is_suggested() -> None:
+    with pytest.raises(ConfigurationError, match='api_secret: is unknown; did you mean "secret"'):
+        Credentials(key="k", api_secret="plain")  # type: ignore[call-arg]
 
 
 def test_nothing_of_them_changes() -> None:
@@ -192,6 +216,15 @@ def test_two_names_of_one_field_are_one_too_many() -> None:
     assert "plain" not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ['"plain"', "'plain'", '""'])
+def test_a_variable_in_quotes_is_refused_with_the_fix(value: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match="key: begins and ends with a quote; leave"
+    ) as told:
+        Credentials.from_env("x", environ={"X_KEY": value, "X_SECRET": "plain"})
+    assert "plain" not in str(told.value)
+
+
 def test_a_blank_variable_is_refused_and_its_place_told() -> None:
     with pytest.raises(ConfigurationError, match=r"^environment \(X_\.\.\.\): secret: is blank"):
         Credentials.from_env("x", environ={"X_KEY": "k", "X_SECRET": " "})
@@ -211,6 +244,24 @@ def test_a_table_of_a_toml_file_is_read(tmp_path: Path) -> None:
     credentials = Credentials.from_toml(path, "coinex")
     assert (credentials.reveal("key"), credentials.reveal("secret")) == ("k", "s")
     assert Credentials.from_toml(str(path), "okx").reveal("key") == "o"
+
+
+def test_a_table_may_use_the_names_of_the_environment(tmp_path: Path) -> None:
+    path = write(tmp_path / "keys.toml", '[okx]\napi_key = "k"\napi_secret = "s"\nuid = "u"\n')
+    credentials = Credentials.from_toml(path, "okx")
+    assert [credentials.reveal(each) for each in ("key", "secret", "memo")] == ["k", "s", "u"]
+    write(path, '[okx]\nkey = "plain"\napi_key = "plain"\norigins = ["https://a.example"]\n')
+    with pytest.raises(ConfigurationError, match="key and api_key are both there") as caught:
+        Credentials.from_toml(path, "okx")
+    assert "plain" not in str(caught.value)
+
+
+def test_a_file_that_is_no_toml_is_told_with_the_fix(tmp_path: Path) -> None:
+    with pytest.raises(MissingCredentialsError, match=r"No such file .*; pass the path of a TOML"):
+        Credentials.from_toml(tmp_path / "none.toml", "okx")
+    path = write(tmp_path / "keys.toml", b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match=r"is no text; pass the path of a TOML file"):
+        Credentials.from_toml(path, "okx")
 
 
 @pytest.mark.parametrize(
@@ -499,6 +550,48 @@ def test_a_model_that_holds_them_shows_nothing_when_they_are_wrong() -> None:
     without_secrets(str(caught.value) + str(caught.value.errors()))
 
 
+@pytest.mark.parametrize("kind", [str, bytes])
+def test_json_that_is_broken_is_not_told(kind: type) -> None:
+    text = json.dumps({"key": SECRETS["key"]})[:-1] + ",}"
+    with pytest.raises(pydantic.ValidationError, match="Invalid JSON") as caught:
+        Credentials.model_validate_json(text if kind is str else text.encode())
+    (told,) = caught.value.errors()
+    assert (told["type"], told["input"]) == ("json_invalid", "***")
+    without_secrets(f"{caught.value}{caught.value.errors()}{shown_with_locals(caught.value)}")
+    assert caught.value.__context__ is None
+
+
+def test_json_that_is_whole_makes_them() -> None:
+    made = Credentials.model_validate_json('{"key": "k", "origins": ["https://h.example/"]}')
+    assert (made.reveal("key"), made.origins) == ("k", ("https://h.example",))
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "https://user:PRIVATE@h.example",
+        ["https://h.example", "http://PRIVATE@h.example:8443/"],
+        ("user:PRIVATE@h.example",),
+        "https://user:PRI/VATE@h.example",
+        "https://h.example/?token=PRIVATE",
+    ],
+)
+def test_an_origin_with_user_info_is_refused_without_it(origins: Any) -> None:
+    for build in (lambda it: Settings(exchange=it), Credentials.model_validate):
+        with pytest.raises((pydantic.ValidationError, ConfigurationError)) as caught:
+            build({"key": "k", "origins": origins})
+        told = str(caught.value)
+        if isinstance(caught.value, pydantic.ValidationError):
+            told += str(caught.value.errors())
+        assert "PRI" not in told
+
+
+def test_a_key_in_the_place_of_its_path_is_not_told() -> None:
+    with pytest.raises(pydantic.ValidationError, match="control characters") as caught:
+        Settings(exchange={"private_key_path": "-----BEGIN KEY-----\nPRIVATE\n"})
+    assert "PRIVATE" not in str(caught.value.errors())
+
+
 def shown_with_locals(error: BaseException) -> str:
     """Return what traceback and rich print of an error and of the local variables on its way."""
     told = traceback.TracebackException.from_exception(error, capture_locals=True)
@@ -528,7 +621,10 @@ def toml(tmp_path: Path, content: str) -> Callable[[], object]:
 
 
 FAILURES: dict[str, Callable[[Path], object]] = {
-    "constructor": lambda _: Credentials(**SECRETS, memo2=SECRETS["memo"]),
+    "constructor": lambda _: Credentials(
+        **SECRETS,
+        memo2=SECRETS["memo"],  # type: ignore[call-arg]
+    ),
     "blank": lambda _: Credentials(**{**SECRETS, "key": " "}),
     "both": lambda _: Credentials(**SECRETS, private_key_path="x"),
     "require": lambda _: Credentials(key=SECRETS["key"]).require("secret"),
@@ -594,7 +690,7 @@ def test_an_identity_and_a_draft_show_nothing() -> None:
     [
         ({"key": "k1"}, "here needs secret or private_key; pass Credentials(secret=...)"),
         ({"secret": "s1"}, "here needs key; pass Credentials(key=...)"),
-        ({}, "here needs key and secret or private_key; pass Credentials(key=...)"),
+        ({}, "here needs key and secret or private_key; pass Credentials(key=..., secret=...)"),
         ({"key": "k1", "secret": "s1"}, None),
         ({"key": "k1", "private_key": "s1"}, None),
     ],

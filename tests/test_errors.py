@@ -16,6 +16,7 @@ from networkpype.errors import (
     AlreadyConnectedError,
     AuthenticationError,
     BodyTooLargeError,
+    BufferFullError,
     ConcurrentReceiveError,
     ConfigurationError,
     ConnectFailedError,
@@ -28,8 +29,10 @@ from networkpype.errors import (
     NetworkpypeError,
     NotConnectedError,
     RateLimitedError,
+    ReconnectError,
     RedirectRefusedError,
     RequestTimeoutError,
+    StreamGapError,
     TLSError,
     TransportError,
     UnknownLimitError,
@@ -83,6 +86,9 @@ ERRORS: list[tuple[NetworkpypeError, Outcome, tuple[type[Exception], ...]]] = [
     (BodyTooLargeError("text", raw=b"the answer"), UNKNOWN, (DecodeError, ValueError)),
     (MessageTimeoutError("text"), NOT_SENT, (TimeoutError,)),
     (NotConnectedError("text"), NOT_SENT, (RuntimeError,)),
+    (StreamGapError("text", lost=3), NOT_SENT, ()),
+    (BufferFullError("text"), NOT_SENT, ()),
+    (ReconnectError("text", code=1008), NOT_SENT, (ConnectionError,)),
     (AlreadyConnectedError("text"), NOT_SENT, (RuntimeError,)),
     (ConcurrentReceiveError("text"), NOT_SENT, (RuntimeError,)),
 ]
@@ -146,6 +152,12 @@ def test_every_error_is_in_this_table_and_in_the_drawing() -> None:
         ),
         ("xyz", ["ip"], 'no rate limit "xyz"; known: ip'),
         ("xyz", [], 'no rate limit "xyz"; known: none'),
+        (
+            "",
+            ["b", "a"],
+            'no rate limit ""; known: a, b; name one: pass throttler_limit_id="a", to the call, '
+            "or to exchange_auth(...) for the REST calls of a login",
+        ),
         (None, ["ip"], 'no rate limit "None"; known: ip'),
     ],
 )

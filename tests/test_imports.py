@@ -21,11 +21,12 @@ PACKAGE = Path(networkpype.__file__).parent
 LAYERS: list[set[str]] = [
     # Leaves: no request, no exchange.
     {"_version", "clock", "codec", "copying", "deadline", "errors", "hooks", "redact", "retry"}
-    | {"signing", "status", "wire"},
+    | {"environment", "key_files", "opaque", "origins", "signing", "status", "wire"},
     # Data and policy: what is sent, what came, when it may go.
     {"credentials", "throttler", "time_synchronizer", "timekeeping"}
     | {"rest", "rest.build", "rest.method", "rest.request", "rest.response"}
-    | {"websocket", "websocket.decoding", "websocket.heartbeat", "websocket.subscriptions"}
+    | {"websocket", "websocket.answers", "websocket.decoding", "websocket.dialects"}
+    | {"websocket.heartbeat", "websocket.spoken", "websocket.subscriptions"}
     | {"websocket.request", "websocket.response"},
     {"auth", "rest.processor", "websocket.processor"},
     {"transport", "rest.connection"}
@@ -61,13 +62,32 @@ RE_EXPORTERS = {"", "auth", "exchanges", "testing"}
 
 # Modules whose classes are for networkpype itself, and rooms that users import by their own path.
 INSIDE = (
-    {"_version", "copying", "deadline", "redact", "status", "timekeeping", "transport", "wire"}
+    {
+        "_version",
+        "copying",
+        "deadline",
+        "opaque",
+        "redact",
+        "status",
+        "timekeeping",
+        "transport",
+        "wire",
+    }
     | {
         "rest.build",
+        "websocket.answers",
+        "websocket.dialects",
         "websocket.dialing",
         "websocket.first_login",
         "websocket.heartbeat",
         "websocket.line",
+        "websocket.session.intents",
+        "websocket.session.link",
+        "websocket.session.options",
+        "websocket.session.overlap",
+        "websocket.session.replies",
+        "websocket.session.sorting",
+        "websocket.session.supervisor",
     }
     | {"throttler.configuration", "throttler.lines", "throttler.store", "throttler.window"}
     | {"auth.access_tokens", "auth.login_steps", "auth.setbacks", "auth.wallet_login"}
@@ -80,6 +100,13 @@ INSIDE_CLASSES = {
     "auth.standing.Standing",
     "auth.standing.Timer",
     "websocket.decoding.MessageDecoder",
+    "websocket.session.beats.AppPulse",
+    "websocket.session.beats.Quiet",
+    "websocket.session.buffer.Overflow",
+    "websocket.session.buffer.SessionQueue",
+    "websocket.session.events.MarkedMessage",
+    "websocket.session.redial.Redial",
+    "websocket.subscriptions.OwnFrames",
     "websocket.request.FrameSender",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from typing import Any
@@ -19,6 +20,7 @@ from networkpype.wire import (
     encode_pairs,
     encode_query,
     encode_value,
+    is_encoded,
     split_url,
 )
 
@@ -98,6 +100,12 @@ def test_a_name_may_be_an_enum_and_is_sent_by_its_value() -> None:
         ("a=1", [], "a=1"),
         ("a=1", {"b": []}, "a=1"),
         ("", "a=%zz&b= ", "a=%25zz&b=%20"),
+        ("", "?a=1", "a=1"),
+        ("a=1", "?b=2&c=é", "a=1&b=2&c=%C3%A9"),
+        ("", "??a=1", "?a=1"),
+        ("", "?", ""),
+        ("a=1", "?", "a=1"),
+        ("?a=1", "b=2", "?a=1&b=2"),
     ],
 )
 def test_the_urls_own_query_comes_first(own: str, params: Any, query: str) -> None:
@@ -221,3 +229,17 @@ def test_nothing_is_lost_and_nothing_is_added(params: dict[str, object]) -> None
 def test_a_value_cannot_pass_for_a_pair() -> None:
     params = {"symbol": "BTC", "clientId": "x&reduceOnly=true", "price": Decimal("1.5")}
     assert encode_pairs(params) == "symbol=BTC&clientId=x%26reduceOnly%3Dtrue&price=1.5"
+
+
+@given(st.one_of(st.text(max_size=8), st.text(alphabet="aZ09._~-=&%2Fé\ud800 0x", max_size=8)))
+def test_encoded_is_what_holds_nothing_to_escape(text: str) -> None:
+    plain = "[A-Za-z0-9._~=&-]"
+    assert is_encoded(text) == bool(re.fullmatch(f"(?:{plain}|%[0-9A-Fa-f]{{2}})*", text))
+
+
+@pytest.mark.parametrize("character", [chr(code) for code in range(128)])
+def test_each_character_is_escaped_or_stands_for_itself(character: str) -> None:
+    escaped = quote(character, safe="")
+    assert encode_pairs({"a": character}) == f"a={escaped}"
+    assert encode_query("", {character: 1}) == f"{escaped}=1"
+    assert is_encoded(character) == (escaped == character or character in "=&")

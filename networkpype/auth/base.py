@@ -29,7 +29,10 @@ class Auth(ABC):
     time_provider: TimeSynchronizer
 
     ws_pattern: WebSocketAuthPattern | None = None
-    """How a connection logs in; None where a frame or header of `ws_authenticate` is all."""
+    """How a connection logs in; None where a frame or header of `ws_authenticate` is all.
+
+    That of a manager's connection, which remembers its login, is ``manager.auth.ws_pattern``.
+    """
 
     def __init__(self, time_provider: TimeSynchronizer | None = None) -> None:
         self.time_provider = time_provider if time_provider is not None else TimeSynchronizer()
@@ -44,9 +47,16 @@ class Auth(ABC):
         """Return the auth of one more WebSocket: this one, unless it remembers a login.
 
         What it returns has the same identity, so nonces and tokens are shared, and a `ws_pattern`
-        of its own.
+        of its own. The factory calls it for each WebSocket manager.
         """
         return self
+
+    def check_socket(self, url: str) -> None:  # noqa: B027  a hook that few need
+        """Raise ConfigurationError where nothing of ours may go to the WebSocket at this URL.
+
+        Asked before a login dials, with the whole URL, and before a private message is signed, with
+        scheme and host of the one that was dialed. This one lets everything pass.
+        """
 
     @abstractmethod
     async def rest_authenticate(self, request: RESTRequest) -> RESTRequest:

@@ -157,11 +157,14 @@ class Identity:
         # An exchange that hands out a PEM key calls it a secret as often as not.
         field = "private_key" if method.takes_private_key and self.has_private_key else "secret"
         if not credentials.has(field):
+            either = "secret or private_key" if method.takes_private_key else field
             raise MissingCredentialsError(
-                f"signing with {method!r} needs a {field}; pass Credentials({field}=...)"
+                f"this signature needs {either}; pass Credentials({field}=...)"
             )
+        # What is given as a private key must be one: as an HMAC secret it would sign as well.
+        bind = method.private_signer if field == "private_key" else method.signer
         try:
-            return method.signer(
+            return bind(
                 credentials.reveal(field), credentials.reveal("private_key_password") or None
             )
         except Exception as error:

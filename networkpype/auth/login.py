@@ -22,23 +22,10 @@ from networkpype.auth.actions import Action, Admission
 from networkpype.auth.expiry import check_seconds, renewal_delay_s
 from networkpype.auth.login_steps import LoginSteps
 from networkpype.auth.outcome import AuthOutcome, AuthStatus, PreAuth
-from networkpype.auth.patterns.base import WebSocketAuthPattern
-from networkpype.auth.setbacks import (
-    Setbacks,
-    is_final,
-    needs_fresh,
-    reason_of,
-    scrubbed,
-    wait_told_s,
-)
+from networkpype.auth.patterns.base import WebSocketAuthPattern, no_outcome
+from networkpype.auth.setbacks import Setbacks
 from networkpype.auth.standing import LoginState, Timer
-from networkpype.errors import (
-    AuthenticationError,
-    AuthenticationFailure,
-    ConfigurationError,
-    NetworkpypeError,
-    RequestTimeoutError,
-)
+from networkpype.errors import ConfigurationError, RequestTimeoutError
 from networkpype.hooks import LoggedIn, LoginExpired, LoginFailed, LoginRenewed
 from networkpype.retry import Backoff
 from networkpype.websocket.response import WebSocketResponse
@@ -68,10 +55,10 @@ class Login(LoginSteps):
     not be told from that of a second try.
 
     One `backoff` counts failures of all kinds, and forgets them when a login stood for `settle_s`.
-    `jitter`, numbers from 0 to 1, spreads renewals.
+    `jitter` returns numbers from 0 to 1, which spread renewals: `random.random` by default.
     """
 
-    __slots__ = ("_ack_timeout_s", "_jitter", "_lifetime_s", "pattern")
+    __slots__ = ("_ack_timeout_s", "_jitter", "_lifetime_s")
 
     def __init__(
         self,
@@ -82,7 +69,7 @@ class Login(LoginSteps):
         preparation_timeout_s: float = 30.0,
         settle_s: float = 60.0,
         backoff: Backoff | None = None,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] | None = None,
     ) -> None:
         if lifetime_s is not None:
             check_seconds("lifetime_s", lifetime_s)
@@ -93,7 +80,7 @@ class Login(LoginSteps):
         super().__init__(setbacks, preparation_timeout_s)
         self._lifetime_s = lifetime_s
         self._ack_timeout_s = ack_timeout_s
-        self._jitter = jitter
+        self._jitter = random.random if jitter is None else jitter
         self.reset(pattern)
 
     @property
@@ -119,9 +106,9 @@ class Login(LoginSteps):
             return [do.Fail(self.epoch, self.error)]
         if epoch is not None and epoch <= self.epoch:
             raise ConfigurationError(f"epoch is {epoch}; pass more than the last, {self.epoch}")
+        self.pattern.reset()  # first, for one that raises leaves all as it was
         actions = self._leave(LoginState.PREPARING)
         self.epoch = self.epoch + 1 if epoch is None else epoch
-        self.pattern.reset()
         if now >= self._not_before:
             return [*actions, *self._prepare(now, renewal=False)]
         self._due[Timer.RETRY] = self._not_before
@@ -169,6 +156,8 @@ class Login(LoginSteps):
         if epoch != self.epoch or self.state not in _OPEN:
             return AuthOutcome.not_mine(), ()
         outcome = self.pattern.handle_auth_response(response)
+        if not isinstance(outcome, AuthOutcome):
+            raise no_outcome(self.pattern, outcome)
         if outcome.status is AuthStatus.NOT_MINE:
             return outcome, ()
         return outcome, self._heed(outcome, now)
@@ -223,7 +212,7 @@ class Login(LoginSteps):
         """Send the frame, or be in without one; `shakes_hands`: only a new handshake could tell."""
         try:
             self._standing.frame = self.pattern.build_auth_message(exchange_time)
-        except NetworkpypeError as error:
+        except Exception as error:  # of a pattern's own too, or nobody would ever ask again
             broken = error
         else:
             frame = self._standing.frame
@@ -284,25 +273,3 @@ class Login(LoginSteps):
         self.state, self._standing.alive = LoginState.REFRESHING, False
         self._due.clear()
         return [expired, *self._prepare(now, renewal=False)]
-
-    def _refuse(self, outcome: AuthOutcome, now: float) -> Sequence[Action]:
-        reason = self._told(outcome.reason)
-        failure = outcome.failure or AuthenticationFailure.REJECTED
-        if outcome.definite:
-            error = AuthenticationError(f"the exchange refused the login: {reason}", reason=failure)
-            return self._fail(error, reason)
-        self._due.pop(Timer.ACK_BY, None)
-        return self._put_off(reason, now, wait_told_s(outcome.retry_after_s), failure)
-
-    def _told(self, reason: str) -> str:
-        return scrubbed(reason, self.pattern, self._standing.pre_auth, [self._standing.frame])
-
-    def _broke(self, error: BaseException, now: float) -> Sequence[Action]:
-        """Judge why there is nothing to log in with."""
-        standing, floor_s = self._standing, wait_told_s(error)
-        if is_final(error, renewal=standing.renewal):
-            return self._fail(error, reason_of(error))
-        if standing.fresh_next and not floor_s:
-            return self._prepare(now, renewal=False)
-        standing.renewal = standing.renewal and not needs_fresh(error)
-        return self._put_off(reason_of(error), now, floor_s)

@@ -8,7 +8,16 @@ from typing import NoReturn
 
 from networkpype.auth import actions as do
 from networkpype.auth.actions import Action
-from networkpype.auth.setbacks import Setbacks
+from networkpype.auth.outcome import AuthOutcome
+from networkpype.auth.patterns.base import WebSocketAuthPattern
+from networkpype.auth.setbacks import (
+    Setbacks,
+    is_final,
+    needs_fresh,
+    reason_of,
+    scrubbed,
+    wait_told_s,
+)
 from networkpype.auth.standing import LoginState, Standing, Timer
 from networkpype.errors import AuthenticationError, AuthenticationFailure, NetworkpypeError
 from networkpype.hooks import Event, LoginFailed, LoginRejected, RenewalFailed
@@ -28,8 +37,11 @@ class LoginSteps:
         "_standing",
         "epoch",
         "error",
+        "pattern",
         "state",
     )
+
+    pattern: WebSocketAuthPattern
 
     def __init__(self, setbacks: Setbacks, preparation_timeout_s: float) -> None:
         self._setbacks = setbacks
@@ -98,6 +110,28 @@ class LoginSteps:
             event = LoginRejected(self.epoch, reason, error.reason, None)
         left = self._leave(LoginState.FAILED)
         return [do.Announce(event), *left, do.Fail(self.epoch, error)]
+
+    def _refuse(self, outcome: AuthOutcome, now: float) -> Sequence[Action]:
+        reason = self._told(outcome.reason)
+        failure = outcome.failure or AuthenticationFailure.REJECTED
+        if outcome.definite:
+            error = AuthenticationError(f"the exchange refused the login: {reason}", reason=failure)
+            return self._fail(error, reason)
+        self._due.pop(Timer.ACK_BY, None)
+        return self._put_off(reason, now, wait_told_s(outcome.retry_after_s), failure)
+
+    def _told(self, reason: str) -> str:
+        return scrubbed(reason, self.pattern, self._standing.pre_auth, [self._standing.frame])
+
+    def _broke(self, error: BaseException, now: float) -> Sequence[Action]:
+        """Judge why there is nothing to log in with."""
+        standing, floor_s = self._standing, wait_told_s(error)
+        if is_final(error, renewal=standing.renewal):
+            return self._fail(error, reason_of(error))
+        if standing.fresh_next and not floor_s:
+            return self._prepare(now, renewal=False)
+        standing.renewal = standing.renewal and not needs_fresh(error)
+        return self._put_off(reason_of(error), now, floor_s)
 
     def _leave(self, state: LoginState) -> Sequence[Action]:
         """Have no connection any more, and nothing under way for it."""

@@ -29,7 +29,7 @@ class AuthStatus(Enum):
     """The frame has nothing to do with the login: data, another ack, a pong."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class AuthOutcome:
     """The meaning of one frame; make it with the class methods.
 
@@ -41,7 +41,7 @@ class AuthOutcome:
 
     status: AuthStatus
     lifetime_s: float | None = None
-    reason: str = field(default="", repr=False)
+    reason: str = ""
     failure: AuthenticationFailure | None = None
     definite: bool = True
     retry_after_s: float | None = None
@@ -92,6 +92,17 @@ class AuthOutcome:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("AuthOutcome does not pickle or copy: it may hold an answer that is signed")
+
+    def __repr__(self) -> str:
+        shown = [self.status.name]
+        for name in ("lifetime_s", "failure", "retry_after_s", "answer"):
+            value = getattr(self, name)
+            if value is not None:
+                told = value.name if isinstance(value, Enum) else repr(value)
+                shown.append(f"{name}={told}")
+        if not self.definite:
+            shown.append("definite=False")
+        return f"AuthOutcome({', '.join(shown)})"
 
 
 _NOT_MINE = AuthOutcome(AuthStatus.NOT_MINE)

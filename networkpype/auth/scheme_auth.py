@@ -9,12 +9,15 @@ from networkpype.auth.base import Auth
 from networkpype.auth.identity import Identity
 from networkpype.auth.patterns.base import WebSocketAuthPattern
 from networkpype.auth.schemes.base import RESTScheme
-from networkpype.credentials import Credentials, origin_of
+from networkpype.copying import shallow_copy
+from networkpype.credentials import Credentials
 from networkpype.errors import ConfigurationError
+from networkpype.origins import is_loopback, origin_of
 from networkpype.rest.request import RESTRequest
 from networkpype.signing.nonces import NonceUnit
 from networkpype.time_synchronizer import TimeSynchronizer
 from networkpype.websocket.request import WebSocketRequest
+from networkpype.wire import split_url
 
 __all__ = ["SchemeAuth"]
 
@@ -25,10 +28,13 @@ class SchemeAuth(Auth):
     Both are any `RESTScheme` and `WebSocketAuthPattern`, yours among them; either may be left out.
     Requests to other origins than `origins` (or those of the credentials, which go first) are
     refused with a ConfigurationError and not signed; with neither given, any ``https://`` may be.
+    A WebSocket is held to the origins of the credentials, ``wss://`` counting as ``https://``;
+    where they have none, any ``wss://`` may be, and ``ws://`` on this machine.
 
     `nonce` replaces the strictly increasing numbers in `nonce_unit`, `new_id` gives the ids of
     messages. Share one instance among all connections of an API key: two would repeat nonces.
-    `ws_pattern` is the pattern, bound; a second connection at the same time takes `for_connection`.
+    `ws_pattern` is the pattern, bound; each connection has its own, by `for_connection`, which the
+    factory calls for every WebSocket manager: that one's is ``manager.auth.ws_pattern``.
     `throttler_limit_id` is the rate limit of the REST calls by which the pattern gets its keys and
     tokens.
     """
@@ -60,10 +66,13 @@ class SchemeAuth(Auth):
         )
         self.ws_pattern = None if pattern is None else pattern.bound_to(self._identity)
         if self.ws_pattern is not None and throttler_limit_id:
-            self.ws_pattern.throttler_limit_id = throttler_limit_id
+            # The user's own class may be frozen.
+            object.__setattr__(self.ws_pattern, "throttler_limit_id", throttler_limit_id)
         # Through Credentials, which check them and write them as `origin_of` does.
         self._origins = frozenset(credentials.origins or Credentials(origins=origins).origins)
         self._beginnings = frozenset(f"{origin}/" for origin in self._origins)
+        # Those of the exchange are where its REST is; its sockets have hosts of their own.
+        self._socket_origins = frozenset(credentials.origins)
 
     @property
     def scheme(self) -> RESTScheme | None:
@@ -80,11 +89,25 @@ class SchemeAuth(Auth):
         self._identity.use_clock(self.time_provider)
 
     def for_connection(self) -> Self:
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
+        twin = shallow_copy(self)
         if twin.ws_pattern is not None:
             twin.ws_pattern = twin.ws_pattern.fresh()
         return twin
+
+    def check_socket(self, url: str) -> None:
+        """Refuse ``ws://`` to another machine, and what the credentials' own origins leave out."""
+        parts = split_url(url)
+        if parts.scheme not in ("wss", "https") and not is_loopback(parts.host):
+            raise ConfigurationError(
+                f"{parts.scheme}://{parts.host} would show the login to the network; use wss://"
+            )
+        origin = origin_of(parts)
+        if self._socket_origins and origin not in self._socket_origins:
+            raise ConfigurationError(
+                f"{parts.scheme}://{parts.host} is none of the origins that these credentials may "
+                f"go to ({', '.join(sorted(self._socket_origins))}); nothing was signed or sent; "
+                f'pass Credentials(origins=[..., "{origin}"]) to allow it'
+            )
 
     async def rest_authenticate(self, request: RESTRequest) -> RESTRequest:
         """Return the request signed; its path, query, headers and body are what is sent."""
@@ -127,7 +150,8 @@ class SchemeAuth(Auth):
             )
 
     def __repr__(self) -> str:
-        return f"SchemeAuth({self._name or type(self._scheme).__name__})"
+        shown = "" if self._scheme is None else type(self._scheme).__name__
+        return f"SchemeAuth({self._name or shown})"
 
 
 def _named(value: Any) -> str:

@@ -10,10 +10,10 @@ from networkpype import codec
 from networkpype.auth.identity import Identity
 from networkpype.auth.patterns.base import RESTCaller
 from networkpype.auth.patterns.rules import value_at
-from networkpype.errors import AuthenticationError
+from networkpype.errors import AuthenticationError, ConfigurationError
 from networkpype.rest.method import RESTMethod
 from networkpype.signing.methods import SigningMethod
-from networkpype.signing.typed_data import EVM, TypedData
+from networkpype.signing.typed_data import EVM, TypedData, is_address
 
 __all__ = ["WalletLogin"]
 
@@ -35,6 +35,11 @@ class WalletLogin:
 
     async def run(self, rest: RESTCaller, identity: Identity, throttler_limit_id: str = "") -> Any:
         """Return the answer of `verify_url`, with the token in it."""
+        # A private key in its place would be sent.
+        if not is_address(identity.wallet):
+            raise ConfigurationError(
+                "the wallet is no address: 40 hex digits behind 0x; nothing was sent"
+            )
         asked = await rest.execute_request(
             url=self.login_url,
             throttler_limit_id=throttler_limit_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from urllib.parse import quote
 from networkpype.credentials import Credentials
 from networkpype.redact import escape
 
-__all__ = ["Shown", "as_text"]
+__all__ = ["Shown", "as_text", "terminal_width"]
 
 
 class Shown:
@@ -22,13 +23,13 @@ class Shown:
     token or a passphrase that is itself signed, is cut like a signature.
     """
 
-    def __init__(self, credentials: Credentials, known: str) -> None:
+    def __init__(self, credentials: Credentials, known: str, width: int | None) -> None:
         self.known = known
         fields = ("secret", "passphrase", "memo", "private_key_password")
         self._masks = {credentials.reveal(field): "***" for field in fields}
         if credentials.private_key is not None:
             self._masks[credentials.reveal("private_key")] = "***"
-        self._width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+        self._width = width
         self.cut_too(credentials.reveal("key"))
 
     def cut_too(self, text: str) -> None:
@@ -36,10 +37,13 @@ class Shown:
         self._masks[text] = _cut(text)
 
     def line(self, name: str, value: str) -> Iterator[str]:
-        """Yield `value` behind its name, in as many lines as it takes."""
-        text = self._masked(value).replace("\n", "\\n")
+        """Yield `value` behind its name, in as many lines as the width takes."""
+        text = escape(self._masked(value).replace("\n", "\\n"), limit=20_000)
+        if self._width is None:
+            yield f"  {name:<12}{text or '(empty)'}"
+            return
         lines = textwrap.wrap(
-            escape(text, limit=20_000),
+            text,
             self._width,
             initial_indent=f"  {name:<12}",
             subsequent_indent=" " * 14,
@@ -56,7 +60,7 @@ class Shown:
             for spelling in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1])
         }
         longest_first = sorted(masks, key=len, reverse=True)
-        known = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+        known = re.compile("|".join(map(_pattern, longest_first)) or r"(?!)")
         parts, at = [], 0
         for match in known.finditer(text):
             parts += [self._opaque(text[at : match.start()]), masks[match[0]]]
@@ -67,13 +71,41 @@ class Shown:
         return _LONG_WORD.sub(lambda it: it[0] if it[0] in self.known else _cut(it[0]), text)
 
 
+_SHORT = 6
+
 # What is no timestamp, path or word: digests begin at 32 characters.
 _LONG_WORD = re.compile(r"[A-Za-z0-9+=_.%-]{32,}(?:/[A-Za-z0-9+=_.%-]+)*|[A-Za-z0-9+/=]{40,}")
+
+
+def _pattern(secret: str) -> str:
+    """Match a secret anywhere, and one of few characters as a word of its own only.
+
+    Else "a" would take every a of the output. Digits beside letters are another word.
+    """
+    pattern = re.escape(secret)
+    if len(secret) >= _SHORT:
+        return pattern
+    first, last = (_kin(secret[at]) for at in (0, -1))
+    return f"(?<!{first}){pattern}(?!{last})" if first and last else pattern
+
+
+def _kin(character: str) -> str:
+    """Return the characters that would be of one word with this one."""
+    return (
+        "[A-Za-z]" if character.isalpha() else r"[A-Za-z0-9]" if character.isdigit() else r"(?!)."
+    )
 
 
 def _cut(text: str) -> str:
     """Show at most six characters of a text, and no more than an eighth of it."""
     return f"{text[: min(6, len(text) // 8)]}... ({len(text)} characters)"
+
+
+def terminal_width() -> int | None:
+    """Return how wide lines may be, None where no person reads them: a pipe, or a file."""
+    if not sys.stdout.isatty():
+        return None
+    return min(shutil.get_terminal_size((100, 24)).columns, 120)
 
 
 def as_text(value: str | bytes) -> str:

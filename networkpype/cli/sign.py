@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,17 +16,36 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from networkpype.auth.schemes.draft import Draft
-from networkpype.cli.masking import Shown, as_text
+from networkpype.cli.given import (
+    Given,
+    StandingClock,
+    credentials_of,
+    in_options,
+    request_of,
+    seconds,
+)
+from networkpype.cli.masking import Shown, as_text, terminal_width
 from networkpype.credentials import Credentials
-from networkpype.errors import ConfigurationError, MissingCredentialsError, NetworkpypeError
+from networkpype.errors import ConfigurationError, NetworkpypeError
 from networkpype.exchanges import exchange, exchange_auth, names
+from networkpype.exchanges.exchange import Exchange
+from networkpype.rest.method import RESTMethod
 from networkpype.rest.request import RESTRequest
 from networkpype.signing.nonces import Nonces
+from networkpype.signing.timestamps import whole_ms
 from networkpype.time_synchronizer import TimeSynchronizer
 
 __all__ = ["add_to", "main"]
 
-_LATEST = 1e11  # the year 5138; milliseconds of today are beyond it
+# Whose nonce is any text, although the default is a number (docs.deribit.com, read 2026-07).
+_ANY_TEXT = frozenset({"deribit"})
+
+_DESCRIPTION = """\
+Show each step of a signature, to compare with an exchange's error.
+
+Nothing is sent. Keys and signatures are cut to their beginning, which is enough to compare, and
+secrets are never shown; neither is taken from the command line, where other users could read it.
+"""
 
 _EPILOG = """\
 examples:
@@ -42,20 +60,26 @@ def add_to(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "sign",
         help="show each step of a request's signature, to compare with an exchange's error",
-        description=__doc__,
+        description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--list", action="store_true", help="print the names of all exchanges, and stop")
     add("exchange", nargs="?", metavar="EXCHANGE", help='a name such as "okx"; see --list')
-    add("method", nargs="?", metavar="METHOD", help="GET, POST, PUT, DELETE or PATCH")
-    add("url", nargs="?", metavar="URL", help="the whole URL, or a path of the exchange's API")
-    add("--param", action="append", default=[], metavar="NAME=VALUE", help="one of `params`")
+    add("method", nargs="?", metavar="METHOD", help=", ".join(each.value for each in RESTMethod))
+    add("url", nargs="?", metavar="URL", help="the whole URL, or a path such as /api/v5/account")
+    add(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="one parameter of the query",
+    )
     body = parser.add_mutually_exclusive_group()
-    body.add_argument("--data", metavar="JSON", help="`data` as JSON")
+    body.add_argument("--data", metavar="JSON", help="the arguments of the body, as JSON")
     body.add_argument(
-        "--form", action="append", default=[], metavar="NAME=VALUE", help="one field of `data`"
+        "--form", action="append", default=[], metavar="NAME=VALUE", help="one argument of the body"
     )
     keys = parser.add_mutually_exclusive_group()
     keys.add_argument("--env", metavar="PREFIX", help="read PREFIX_KEY, PREFIX_SECRET, ...")
@@ -65,8 +89,12 @@ def add_to(commands: Any) -> None:
     keys.add_argument("--example", action="store_true", help="sign with made-up keys")
     add("--sandbox", action="store_true", help="the exchange's test network")
     add("--at", type=float, metavar="SECONDS", help="the Unix time to sign at; now by default")
-    add("--nonce", metavar="N", help="the nonce; from the time by default")
-    add("--id", metavar="ID", help="the id, where the exchange wants one")
+    add(
+        "--nonce",
+        metavar="N",
+        help="the nonce, for exchanges that have one; by default from the time",
+    )
+    add("--id", metavar="ID", help="the id, for exchanges that have one")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -77,7 +105,7 @@ def main(options: argparse.Namespace) -> int:
     try:
         lines = list(steps(options))
     except NetworkpypeError as error:
-        problem = str(error)
+        problem = in_options(str(error))
     else:
         print("\n".join(lines))
         return 0
@@ -90,42 +118,67 @@ def steps(options: argparse.Namespace) -> Iterator[str]:
     if not (options.exchange and options.method and options.url):
         raise ConfigurationError("say what to sign: EXCHANGE METHOD URL; --list names exchanges")
     found = exchange(options.exchange, sandbox=options.sandbox)
-    credentials = _credentials(options)
-    now = time.time() if options.at is None else _seconds(options.at)
-    clock = _Clock(now)
-    nonce: int | str = options.nonce or Nonces(found.nonce_unit, clock.time)()
-    if isinstance(nonce, str) and nonce.isdecimal():
-        nonce = int(nonce)
+    credentials = credentials_of(options)
+    now = time.time() if options.at is None else seconds(options.at)
+    clock = StandingClock(now)
+    nonce = Given(options.nonce or Nonces(found.nonce_unit, clock.time)())
+    new_id = Given(options.id or "")
     auth = exchange_auth(
         options.exchange,
         credentials,
         time_provider=cast("TimeSynchronizer", clock),
-        nonce=_always(nonce),
-        new_id=None if options.id is None else _always(options.id),
+        nonce=nonce,
+        new_id=None if options.id is None else new_id,
         sandbox=options.sandbox,
     )
-    request = _request(options, found.rest_url)
+    request = request_of(options, found.rest_url)
     given = f"{request.url} {request.path_qs} {request.params!r} {request.data!r}"
     # Refuses what a manager's call would be refused for, such as another host.
     asyncio.run(auth.rest_authenticate(request.__deepcopy__({})))
+    if nonce.asked and isinstance(nonce(), str) and options.exchange not in _ANY_TEXT:
+        _check_text(found, credentials, clock, request)
+    given_for_nothing = [
+        f"--{option}"
+        for option, said, source in (("nonce", options.nonce, nonce), ("id", options.id, new_id))
+        if said is not None and not source.asked
+    ]
     if auth.scheme is None:
         raise ConfigurationError(f"{found.name} signs no REST requests")
-    shown = Shown(credentials, given)
+    scheme = auth.scheme.chosen(request, auth.identity)
+    shown = Shown(credentials, given, terminal_width())
     yield from shown.line("exchange", f"{found.name}, {found.rest_url}")
-    yield from shown.line("time", f"{now:.3f}, {datetime.fromtimestamp(now, UTC):%F %T} UTC")
-    for number, (step, draft) in enumerate(auth.scheme.steps(request, auth.identity), 1):
+    ms = whole_ms(now)  # cut off, as in a timestamp
+    moment = datetime.fromtimestamp(ms // 1000, UTC)
+    yield from shown.line("time", f"{ms // 1000}.{ms % 1000:03d}, {moment:%F %T} UTC")
+    for number, (step, draft) in enumerate(scheme.steps(request, auth.identity), 1):
         yield ""
         yield f"{number} {step}"
         yield from _STEPS[step](draft, shown)
+        if step == "string to sign":
+            for name, text in scheme.explained(draft).items():
+                shown.known += f" {text}"
+                yield from shown.line(name, text)
     yield ""
+    for option in given_for_nothing:
+        yield f"{option} changed nothing: {found.name} asks for none in this request"
     yield "nothing was sent; keys and signatures are cut, secrets are hidden"
+
+
+def _check_text(
+    found: Exchange, credentials: Credentials, clock: StandingClock, request: RESTRequest
+) -> None:
+    """Refuse a nonce that is a text where the exchange's own would be a number."""
+    usual = exchange_auth(found, credentials, time_provider=cast("TimeSynchronizer", clock))
+    if usual.scheme is not None:
+        _, draft = next(usual.scheme.steps(request.__deepcopy__({}), usual.identity))
+        if getattr(draft, "nonce", "").isdecimal():
+            raise ConfigurationError(f"{found.name}'s nonce is a whole number; pass --nonce digits")
 
 
 def _canonical(draft: Draft, shown: Shown) -> Iterator[str]:
     for name in ("timestamp", "expires", "nonce", "recv_window"):
-        try:
-            value = getattr(draft, name)
-        except ConfigurationError:
+        value = getattr(draft, name, None)
+        if value is None:
             continue  # this scheme has none
         shown.known += f" {value}"
         if value:
@@ -178,77 +231,3 @@ def _token_parts(text: str) -> list[str]:
         return []
     parts = [base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in text.split(".")]
     return [part.decode() for part in parts]
-
-
-class _Clock:
-    """A clock that stands still."""
-
-    def __init__(self, now: float) -> None:
-        self._now = now
-
-    def time(self) -> float:
-        return self._now
-
-
-def _seconds(at: float) -> float:
-    if not 0 <= at < _LATEST:  # not "at < 0 or": a nan must not pass
-        raise ConfigurationError(f"--at is {at:g}; pass Unix time in seconds")
-    return at
-
-
-def _always(value: int | str) -> Callable[[], int | str]:
-    return lambda: value
-
-
-def _credentials(options: argparse.Namespace) -> Credentials:
-    if options.env:
-        return Credentials.from_env(options.env)
-    if options.toml:
-        return Credentials.from_toml(*options.toml)
-    if options.example:
-        return _made_up(options.exchange)
-    raise MissingCredentialsError(
-        "no credentials; name an environment prefix (--env OKX reads OKX_KEY, OKX_SECRET, ...) or "
-        "a file of mode 0600 (--toml keys.toml okx), or sign with made-up keys (--example)"
-    )
-
-
-def _made_up(name: str) -> Credentials:
-    if name == "hyperliquid":
-        return Credentials(private_key="0x" + "01" * 32, wallet="0x" + "ab" * 20)
-    return Credentials(
-        key="EXAMPLE-KEY-00000000",
-        # Fits as text, as base64, and as the 32 bytes of an Ed25519 key.
-        secret="RVhBTVBMRS1TRUNSRVQtRVhBTVBMRS1TRUNSRVQtMDA=",  # noqa: S106
-        passphrase="EXAMPLE-PASSPHRASE",  # noqa: S106
-        memo="EXAMPLE-MEMO",
-    )
-
-
-def _request(options: argparse.Namespace, rest_url: str) -> RESTRequest:
-    url = f"{rest_url}{options.url}" if options.url.startswith("/") else options.url
-    data: Any = _pairs("--form", options.form) or None
-    if options.data is not None:
-        try:
-            data = json.loads(options.data)
-        except ValueError as error:
-            problem = str(error)
-        else:
-            problem = ""
-        if problem:
-            raise ConfigurationError(f"--data is no JSON: {problem}")
-    params = _pairs("--param", options.param) or None
-    return RESTRequest(options.method, url, params=params, data=data)
-
-
-def _pairs(option: str, given: list[str]) -> dict[str, str]:
-    """Read NAME=VALUE; a name that is there twice is refused, for a mapping has it once."""
-    out: dict[str, str] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not (name and equals):
-            raise ConfigurationError(f'{option} takes NAME=VALUE; "{text}" has no "="')
-        if name in out:
-            raise ConfigurationError(f'{option} has "{name}" twice')
-        out[name] = value
-    return out

@@ -42,6 +42,7 @@ _SCHEME = ByPath(
 def _pattern(rest_url: str, stream: str) -> ListenKey:
     return ListenKey(
         url=f"{stream}?listenKey={{listen_key}}",
+        compression="gzip",
         key_url=f"{rest_url}/openApi/user/auth/userDataStream",
         names_key=True,
     )

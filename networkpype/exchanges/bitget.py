@@ -76,14 +76,14 @@ _PATTERN = FrameLogin(
 BITGET = Exchange(
     name="bitget",
     rest_url="https://api.bitget.com",
-    needs=("key", "passphrase"),
+    needs=("key", "passphrase", "secret|private_key"),
     scheme=_SCHEME,
     pattern=_PATTERN,
     # Demo trading has the live REST host: the header is what tells them apart.
     sandbox=Exchange(
         name="bitget sandbox",
         rest_url="https://api.bitget.com",
-        needs=("key", "passphrase"),
+        needs=("key", "passphrase", "secret|private_key"),
         scheme=replace(_SCHEME, headers={**_SCHEME.headers, "paptrading": "1"}),
         pattern=replace(_PATTERN, url="wss://wspap.bitget.com/v2/ws/private"),
     ),

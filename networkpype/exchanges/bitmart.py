@@ -42,6 +42,7 @@ BITMART = Exchange(
     scheme=_SCHEME,
     pattern=FrameLogin(
         url="wss://ws-manager-compress.bitmart.com/user?protocol=1.1",
+        compression="deflate",
         message="{timestamp}#{memo}#bitmart.WebSocket",
         frame={"op": "login", "args": ["{key}", "{timestamp}", "{signature}"]},
         rules=(
@@ -65,6 +66,7 @@ BITMART_CONTRACT = Exchange(
     scheme=_SCHEME,
     pattern=FrameLogin(
         url="wss://openapi-ws-v2.bitmart.com/user?protocol=1.1",
+        compression="deflate",
         message="{timestamp}#{memo}#bitmart.WebSocket",
         frame={"action": "access", "args": ["{key}", "{timestamp}", "{signature}", "web"]},
         rules=(

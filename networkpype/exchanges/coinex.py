@@ -52,6 +52,7 @@ _V1_FUTURES = ArgumentHash(
 
 _PATTERN = FrameLogin(
     url="wss://socket.coinex.com/v2/spot/",
+    compression="gzip",
     message="{timestamp}",
     frame={
         "id": Whole("{id}"),

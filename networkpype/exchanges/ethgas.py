@@ -62,7 +62,7 @@ ETHGAS = Exchange(
     name="ethgas",
     rest_url="https://api.ethgas.com",
     hosts=("mainnet.app.ethgas.com",),
-    needs=(),
+    needs=("key|secret|private_key",),
     scheme=AccessTokenScheme(),
     pattern=_logins("https://api.ethgas.com", "wss://ws.ethgas.com"),
     sources=_SOURCES,
@@ -70,7 +70,7 @@ ETHGAS = Exchange(
         name="ethgas testnet",
         # Only the public site names a REST address of the test network.
         rest_url="https://hoodi.app.ethgas.com",
-        needs=(),
+        needs=("key|secret|private_key",),
         scheme=AccessTokenScheme(),
         pattern=_logins("https://hoodi.app.ethgas.com", "wss://testnet-ws.ethgas.com"),
         sources=_SOURCES,

@@ -17,7 +17,7 @@ from networkpype.wire import split_url
 __all__ = ["Exchange"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Exchange:
     """Endpoints, scheme and pattern of one exchange, or of one market of it.
 
@@ -41,6 +41,9 @@ class Exchange:
     def origins(self) -> frozenset[str]:
         """Return the origins that credentials may go to."""
         return frozenset({self.rest_url, *(f"https://{host}" for host in self.hosts)})
+
+    def __repr__(self) -> str:
+        return f"Exchange({self.name}, {self.rest_url})"
 
     def at(self, rest_url: str, ws_url: str) -> Exchange:
         """Return the same exchange at other addresses: a proxy of yours, or a mock in a test.

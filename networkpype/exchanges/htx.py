@@ -6,7 +6,9 @@ https://github.com/HuobiRDCenter/huobi_Python (utils/api_signature.py, api_signa
 The page wants all parameters in one ASCII order. ccxt puts its own four before the caller's, which
 is another order for names that begin with a capital letter below "Timestamp".
 
-Frames are compressed (gzip). The test network is gone, so there is no sandbox.
+The frames of this socket are plain, those of the market's ``/ws`` are gzip: there a connection
+wants ``connect(..., compression="gzip")`` (htx.com/support/900000014146, "Message Compression",
+read 2026-11-21). The test network is gone, so there is no sandbox.
 """
 
 from __future__ import annotations

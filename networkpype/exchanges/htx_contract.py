@@ -26,6 +26,7 @@ HTX_CONTRACT = Exchange(
     scheme=HostQuerySignature(),
     pattern=SignedQueryLogin(
         url="wss://api.hbdm.com/linear-swap-notification",
+        compression="gzip",
         key_name="AccessKeyId",
         method_name="SignatureMethod",
         version_name="SignatureVersion",

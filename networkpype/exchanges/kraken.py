@@ -5,6 +5,8 @@ https://docs.kraken.com/api-reference/trading/get-websockets-token,
 https://docs.kraken.com/exchange/guides/websockets/authentication,
 https://support.kraken.com/articles/360034664311.
 
+All private calls are POST in its reference, and others are refused before they are signed.
+
 There is no sandbox: the beta addresses trade on the production engine.
 """
 

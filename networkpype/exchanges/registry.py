@@ -66,7 +66,7 @@ def exchange(name: str, *, sandbox: bool = False) -> Exchange:
     Raises ConfigurationError for an unknown name and for a sandbox that does not exist.
     """
     if name not in _PLACES:
-        near = difflib.get_close_matches(str(name), _PLACES, n=1)
+        near = difflib.get_close_matches(str(name).lower(), _PLACES, n=1)
         hint = f'did you mean "{near[0]}"? ' if near else ""
         raise ConfigurationError(f'no exchange "{name}"; {hint}known: {", ".join(names())}')
     module, attribute = _PLACES[name]
@@ -97,8 +97,9 @@ def exchange_auth(
     name `origins` are bound to those instead. `throttler_limit_id` is the rate limit of the REST
     calls that a socket's login makes, for a listen key or a token.
 
-    Raises MissingCredentialsError where a field is lacking that the exchange asks for. A package
-    that a signature needs is missed by the first signature: MissingExtraError, with the pip
+    Raises MissingCredentialsError where a field is lacking that the exchange asks for, or the file
+    of a private key, and ConfigurationError where that file is blank or others may read it. A
+    package that a signature needs is missed by the first signature: MissingExtraError, with the pip
     command.
     """
     if not isinstance(name, Exchange):
@@ -114,6 +115,8 @@ def exchange_auth(
             f"credentials is a {type(credentials).__name__}; pass Credentials(key=..., ...)"
         )
     credentials.require(*found.needs, by=found.name)
+    if credentials.private_key_path is not None:
+        credentials.reveal("private_key")  # so that a file that is not there is told of here
     return SchemeAuth(
         credentials,
         found.scheme,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, NoReturn, Self
 
 from networkpype import codec
@@ -40,6 +40,14 @@ class RESTRequest:
     headers: Mapping[str, str] | None = None
     is_auth_required: bool = False
     throttler_limit_id: str | None = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__init__" in vars(cls):
+            # It may set some of the fields and leave the others to their defaults.
+            for name, default in _DEFAULTS.items():
+                if name not in vars(cls):
+                    setattr(cls, name, default)
 
     def __post_init__(self) -> None:
         if type(self.method) is not RESTMethod:
@@ -150,6 +158,13 @@ class RESTRequest:
         if self.throttler_limit_id is not None:
             shown += f", throttler_limit_id={self.throttler_limit_id!r}"
         return escape(f"{type(self).__name__}({self.method} {shown})")
+
+
+# Beside a class attribute of the same name, each look at an attribute and each setting of it takes
+# three times as long; the defaults stand in the signature.
+_DEFAULTS = {each.name: each.default for each in fields(RESTRequest) if each.default is not MISSING}
+for _name in _DEFAULTS:
+    delattr(RESTRequest, _name)
 
 
 def header_value(headers: Mapping[str, str] | None, lower_name: str) -> str | None:

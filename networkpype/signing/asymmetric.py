@@ -103,9 +103,14 @@ class PrivateKey(SigningMethod):
         return _KeySigner(sign, encoder(self.encoding))
 
 
-def key_kind(secret: str, password: str | None = None, key: KeyForm = "pem") -> KeyKind:
-    """Return what the key is, so that a scheme may choose how to sign."""
-    kind: KeyKind = _kind(_loaded(secret, password, key, "Ed25519", "RSA", "P-256"))
+def key_kind(
+    secret: str,
+    password: str | None = None,
+    key: KeyForm = "pem",
+    kinds: tuple[KeyKind, ...] = ("Ed25519", "RSA", "P-256"),
+) -> KeyKind:
+    """Return which of these kinds the key is, so that a scheme may choose how to sign."""
+    kind: KeyKind = _kind(_loaded(secret, password, key, *kinds))
     return kind
 
 
@@ -158,7 +163,7 @@ def _loaded(secret: str, password: str | None, form: KeyForm, *kinds: KeyKind) -
             '"-----BEGIN PRIVATE KEY-----" to "-----END PRIVATE KEY-----"'
         )
     else:
-        key = _from_seed(decode_secret(text, form))
+        key = _from_seed(_decoded(text, form, kinds))
     kind = _kind(key)
     if kind not in kinds:
         raise ConfigurationError(
@@ -167,7 +172,23 @@ def _loaded(secret: str, password: str | None, form: KeyForm, *kinds: KeyKind) -
     return key
 
 
+def _decoded(text: str, form: Literal["base64", "hex"], kinds: tuple[KeyKind, ...]) -> bytes:
+    try:
+        return decode_secret(text, form)
+    except ConfigurationError:
+        pass  # it speaks of a secret, and does not know that a PEM would do
+    raise ConfigurationError(
+        f"the private key is neither a PEM nor {form}; pass the whole {' or '.join(kinds)} key, as "
+        "the exchange shows it"
+    )
+
+
 def _from_pem(text: str, password: str | None) -> Any:
+    if "PUBLIC KEY-----" in text[:40]:
+        raise ConfigurationError(
+            "this is the public key, which the exchange gets; pass the private key that was made "
+            "with it"
+        )
     load = require(f"{_PRIMITIVES}.serialization", "crypto").load_pem_private_key
     try:
         return load(text.encode(), None if password is None else password.encode())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias
 
+from networkpype.errors import ConfigurationError
 from networkpype.signing.encodings import (
     Encoding,
     SecretDecoding,
@@ -20,16 +21,20 @@ from networkpype.signing.encodings import (
 if TYPE_CHECKING:
     from hashlib import _Hash as _HashState
 
-__all__ = ["HMAC", "Hash", "HashName", "Signer", "SigningMethod", "digest_hex"]
+__all__ = ["HMAC", "Hash", "HashName", "Signer", "SigningMethod", "check_signing", "digest_hex"]
 
 HashName: TypeAlias = Literal["md5", "sha256", "sha384", "sha512"]
 """What exchanges hash with."""
 
 _HASHES = ("md5", "sha256", "sha384", "sha512")
+_NONE = object()
 
 
 class Signer(ABC):
-    """Signs messages with one key, which nothing gives back: no attribute, repr, copy or pickle."""
+    """Signs messages with one key, which no repr shows and no copy or pickle takes along.
+
+    That of an `HMAC` is in no attribute either. A `Hash` has to keep its secret, which comes last.
+    """
 
     __slots__ = ()
 
@@ -58,6 +63,25 @@ class SigningMethod(ABC):
 
         `password` opens an encrypted private key.
         """
+
+    def private_signer(self, private_key: str, password: str | None = None) -> Signer:
+        """Bind what was given as a private key, which is never taken for a shared secret."""
+        return self.signer(private_key, password)
+
+
+def check_signing(holder: object) -> None:
+    """Refuse a scheme or pattern whose `signing`, where it has one, is no SigningMethod."""
+    signing = getattr(holder, "signing", _NONE)
+    if signing is not _NONE and not isinstance(signing, SigningMethod):
+        raise ConfigurationError(
+            f"{type(holder).__name__}: signing is {_named(signing)}; pass a SigningMethod, such as "
+            'HMAC("sha256", "hex")'
+        )
+
+
+def _named(value: object) -> str:
+    # A text may be the secret, which many a library takes there.
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
 @dataclass(frozen=True, slots=True)

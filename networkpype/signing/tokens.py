@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from networkpype import codec
-from networkpype.errors import ConfigurationError
 from networkpype.signing.asymmetric import ECDSA, Ed25519, KeyForm, key_kind
 from networkpype.signing.encodings import SecretDecoding, check_known
 from networkpype.signing.methods import HMAC, SigningMethod
@@ -42,11 +41,7 @@ def token_algorithm(
     secret: str, password: str | None = None, key: KeyForm = "base64"
 ) -> TokenAlgorithm:
     """Return what a private key signs with: ES256 on P-256, EdDSA with Ed25519."""
-    kind = key_kind(secret, password, key)
-    if kind == "RSA":
-        raise ConfigurationError(
-            "the private key is RSA; tokens are signed with P-256 or Ed25519: make such a key"
-        )
+    kind = key_kind(secret, password, key, ("P-256", "Ed25519"))
     return "ES256" if kind == "P-256" else "EdDSA"
 
 

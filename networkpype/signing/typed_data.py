@@ -1,4 +1,4 @@
-"""Ethereum signatures: Keccak-256, EIP-191 for text, EIP-712 for typed data (extra ``evm``)."""
+"""Ethereum signatures: Keccak-256, EIP-712 for typed data (extra ``evm``)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from networkpype.errors import ConfigurationError
 from networkpype.signing.extras import require
 from networkpype.signing.methods import Signer, SigningMethod
 
-__all__ = ["EVM", "Fields", "TypedData", "keccak", "split_signature", "text_digest"]
+__all__ = ["EVM", "Fields", "TypedData", "is_address", "keccak", "split_signature"]
 
 Fields: TypeAlias = Sequence[tuple[str, str]]
 """Name and Solidity type of each member of a struct, in order."""
@@ -26,7 +26,7 @@ _DOMAIN: Fields = (
 )
 _array = re.compile(r"(.+)\[([0-9]*)\]").fullmatch
 _sized = re.compile(r"(uint|int|bytes)([0-9]{1,3})").fullmatch
-_address = re.compile(r"0x[0-9a-fA-F]{40}").fullmatch
+is_address = re.compile(r"0x[0-9a-fA-F]{40}").fullmatch
 _private_key = re.compile(r"(?:0x)?([0-9a-fA-F]{64})").fullmatch
 
 _Writer: TypeAlias = Callable[[Any], bytes]
@@ -36,12 +36,6 @@ def keccak(data: bytes) -> bytes:
     """Return the Keccak-256 of the data, which is not the SHA3-256 of hashlib."""
     digest: bytes = require("Crypto.Hash.keccak", "evm").new(data=data, digest_bits=256).digest()
     return digest
-
-
-def text_digest(text: str | bytes) -> bytes:
-    """Return what is signed for a text (EIP-191, version E), such as a login message."""
-    raw = text.encode() if isinstance(text, str) else text
-    return keccak(b"\x19Ethereum Signed Message:\n%d%b" % (len(raw), raw))
 
 
 def split_signature(signature: str) -> tuple[str, str, int]:
@@ -82,8 +76,8 @@ class _EVMSigner(Signer):
     def __call__(self, message: bytes) -> str:
         if len(message) != 32:
             raise ConfigurationError(
-                f"what a wallet signs has 32 bytes, not {len(message)}; take its keccak(), "
-                "text_digest() or TypedData.digest()"
+                f"what a wallet signs has 32 bytes, not {len(message)}; take its keccak() or "
+                "TypedData.digest()"
             )
         raw = self._sign(message).to_bytes()  # r, s and v as 0 or 1
         return f"0x{raw[:64].hex()}{raw[64] + 27:02x}"
@@ -230,7 +224,7 @@ def _boolean(member: str, value: Any) -> bytes:
 
 
 def _account(member: str, value: Any) -> bytes:
-    if not isinstance(value, str) or not _address(value):
+    if not isinstance(value, str) or not is_address(value):
         raise _unfit(member, value, "an address: 40 hex digits behind 0x")
     return bytes.fromhex(value[2:]).rjust(32, b"\0")
 

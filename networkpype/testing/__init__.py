@@ -3,6 +3,8 @@
 from networkpype.testing.arrivals import DEFAULT_LIMITS, ArrivalLimit
 from networkpype.testing.clock import FakeClock
 from networkpype.testing.exchange import MockExchange
+from networkpype.testing.mock_coinex import MockCoinEx
+from networkpype.testing.mock_ethgas import MockETHGas
 from networkpype.testing.mock_venue import MockVenue
 from networkpype.testing.verifier import Access
 from networkpype.testing.wire import Answer, ReceivedFrame, ReceivedRequest, Refused
@@ -13,6 +15,8 @@ __all__ = [
     "Answer",
     "ArrivalLimit",
     "FakeClock",
+    "MockCoinEx",
+    "MockETHGas",
     "MockExchange",
     "MockVenue",
     "ReceivedFrame",

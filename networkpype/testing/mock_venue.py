@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
+import difflib
 import inspect
 import json
-import zlib
-from collections.abc import Callable
-from contextlib import suppress
+import math
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar, get_args
 
 from aiohttp import web
 
@@ -19,8 +18,10 @@ from networkpype import codec
 from networkpype.clock import Clock, SystemClock
 from networkpype.credentials import Credentials
 from networkpype.errors import ConfigurationError
+from networkpype.testing.arrivals import ArrivalCounter, ArrivalLimit
 from networkpype.testing.loopback import LoopbackServer
 from networkpype.testing.routes import Handler, Routes
+from networkpype.testing.venue_client import Encoding, VenueClient
 from networkpype.testing.venues.account import Account, Refusal, Why
 from networkpype.testing.venues.keys import make_keys
 from networkpype.testing.venues.table import VENUES
@@ -31,8 +32,10 @@ from networkpype.testing.wire import Answer, ReceivedFrame, ReceivedRequest, Ref
 __all__ = ["LoginAnswer", "MockVenue"]
 
 LoginAnswer = Literal["answer", "refuse", "hold", "silent"]
-"""What happens to a login: as the exchange does, refused whatever it is, kept until `release`, or
-nothing."""
+"""What happens to a login: judged as the exchange does, refused whatever it is, kept until
+`release`, or nothing. Where the handshake is the login, it is the upgrade that is refused,
+kept or never answered; KuCoin's greeting likewise. An exchange without a login, such as one
+with signed subscribes, has nothing to refuse."""
 
 T = TypeVar("T")
 
@@ -48,12 +51,16 @@ class MockVenue:
     Use it as ``async with MockVenue("okx") as venue``; names are those of `networkpype.exchanges`.
     Every path answers what arrived, once the signature is right; a wrong key, signature, nonce or
     time is refused with the exchange's own status and body. The socket knows login frames, tokens
-    and private subscriptions.
+    and private subscriptions; `publish` feeds those who are subscribed, where the venue's
+    subscribe frames are known (CoinEx, ETHGas).
+
+    More requests than `limits` allow are answered with 429. `encoding` is how frames are sent, None
+    for the exchange's own way.
 
     Keys are made at random and given by `credentials`, or are those passed in. `clock_skew_s` is
-    how far the exchange's clock is ahead of `clock`. `on_login` says what becomes of logins; it may
-    be set at any time. The checks are written from the exchanges' pages and share nothing with
-    networkpype's signers.
+    how far the exchange's clock is ahead of `clock`. `on_login` says what becomes of logins, a
+    `LoginAnswer`; it may be set at any time. The checks are written from the exchanges' pages and
+    share nothing with networkpype's signers.
     """
 
     def __init__(
@@ -63,20 +70,28 @@ class MockVenue:
         clock: Clock | None = None,
         clock_skew_s: float = 0.0,
         on_login: LoginAnswer = "answer",
+        limits: Iterable[ArrivalLimit] = (),
+        encoding: Encoding | None = None,
         credentials: Credentials | None = None,
         public_key: str = "",
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         if name not in VENUES:
-            raise ConfigurationError(f'no venue "{name}"; known: {", ".join(VENUES)}')
+            near = difflib.get_close_matches(str(name).lower(), VENUES, n=1)
+            hint = f'did you mean "{near[0]}"? ' if near else ""
+            raise ConfigurationError(f'no venue "{name}"; {hint}known: {", ".join(VENUES)}')
         self.name = name
         self.clock_skew_s = clock_skew_s
-        self.on_login: LoginAnswer = on_login
+        self.on_login = on_login
+        self.answer_all: Answer | None = None
+        """While set, the answer to every request and handshake, such as a 429."""
         self.received: list[ReceivedRequest] = []
         self.ws_received: list[ReceivedFrame] = []
         self.refusals: list[str] = []
         self._venue = VENUES[name]
+        self._arrivals = ArrivalCounter(limits)
+        self._encoding = encoding
         self._clock = clock or SystemClock()
         if credentials is None:
             made, public_key = make_keys(self._venue.keys, self._venue.fields)
@@ -88,12 +103,13 @@ class MockVenue:
         self._routes = Routes()
         self._register()
         self._server = LoopbackServer(self._handle, host, port, None)
-        self._clients: list[_Client] = []
+        self._clients: list[VenueClient] = []
+        self._upgrades: list[asyncio.Event] = []  # the handshakes that wait for `release`
         self._connections = 0
         self._change = asyncio.Event()
 
     async def start(self) -> None:
-        """Begin to listen."""
+        """Begin to listen; after `close` again, at the same address."""
         await self._server.start()
 
     async def close(self) -> None:
@@ -101,7 +117,7 @@ class MockVenue:
         await self.drop_websockets(1001)
         await self._server.close(_CLOSE_DEADLINE_S)
 
-    async def __aenter__(self) -> MockVenue:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -129,6 +145,18 @@ class MockVenue:
         return self._credentials.model_copy(update={"origins": (self.url,)})
 
     @property
+    def on_login(self) -> LoginAnswer:
+        """What becomes of logins from now on."""
+        return self._on_login
+
+    @on_login.setter
+    def on_login(self, answer: LoginAnswer) -> None:
+        if answer not in get_args(LoginAnswer):
+            known = ", ".join(f'"{each}"' for each in get_args(LoginAnswer))
+            raise ConfigurationError(f"on_login is {answer!r}; pass one of {known}")
+        self._on_login: LoginAnswer = answer
+
+    @property
     def websockets(self) -> int:
         """How many sockets are open."""
         return len(self._clients)
@@ -137,6 +165,11 @@ class MockVenue:
     def logged_in(self) -> int:
         """How many sockets are logged in, or have asked for something private and were let."""
         return sum(client.socket.logged_in for client in self._clients)
+
+    @property
+    def peak_arrivals(self) -> Mapping[str, int]:
+        """The most requests that any window of each of the `limits` has held, by its name."""
+        return self._arrivals.peaks
 
     def time_ms(self) -> int:
         """Return the exchange's own time in Unix ms."""
@@ -150,22 +183,41 @@ class MockVenue:
 
     async def push(self, frame: object) -> int:
         """Send a frame to every socket and return how many there are."""
-        for client in self._clients:
+        clients = list(self._clients)  # one may come or go meanwhile
+        for client in clients:
             await client.send(frame)
-        return len(self._clients)
+        return len(clients)
+
+    async def publish(self, topic: str, frame: object) -> int:
+        """Send a frame to every socket that is subscribed to `topic`; return how many there are.
+
+        Topics are named ``channel.market``, such as ``depth.BTCUSDT``; who subscribed to the
+        channel as a whole gets all of them.
+        """
+        clients = [client for client in self._clients if client.wants(topic)]
+        for client in clients:
+            await client.send(frame)
+        return len(clients)
+
+    def snapshot(self, topic: str) -> object | None:
+        """Return what a socket gets as soon as it is subscribed: nothing, unless overridden."""
+        return None
 
     async def expire(self) -> int:
         """End every token, listen key and login; tell each socket as the exchange does.
 
         Return how many sockets there are. Where the exchange says nothing, neither does this.
         """
-        self.account.revoke()
-        for client in self._clients:
-            client.socket.logged_in = False
+        self._revoke()
+        for client in list(self._clients):
+            client.log_out()
             event = client.socket.expired()
             if event is not None:
                 await client.send(event)
         return len(self._clients)
+
+    def _revoke(self) -> None:
+        self.account.revoke()
 
     async def release(self) -> int:
         """Answer the logins that were held; return how many there were."""
@@ -173,14 +225,29 @@ class MockVenue:
         for client, frame in held:
             client.held.remove(frame)
             await self._login(client, frame, refuse=False)
-        return len(held)
+        greetings = [client for client in self._clients if client.greeting]
+        for client in greetings:
+            client.socket.logged_in = True
+            await client.greet()
+        upgrades, self._upgrades = self._upgrades, []
+        for upgrade in upgrades:
+            upgrade.set()
+        return len(held) + len(greetings) + len(upgrades)
 
-    async def drop_websockets(self, code: int = 1001) -> int:
-        """Close every socket with this code; return how many there were."""
+    def mute_websockets(self) -> int:
+        """Go silent on every socket that is open now: nothing is sent or answered any more."""
+        for client in self._clients:
+            client.is_mute = True
+        return len(self._clients)
+
+    async def drop_websockets(self, code: int | None = 1001, reason: str = "") -> int:
+        """Close every socket with this code, or cut its line without a word where None.
+
+        Return how many there were.
+        """
         clients = list(self._clients)
         for client in clients:
-            with suppress(ConnectionError):
-                await client.response.close(code=code, drain=False)
+            await client.leave(code, reason)
         return len(clients)
 
     async def until(self, condition: Callable[[], object], timeout_s: float = 2.0) -> None:
@@ -210,6 +277,7 @@ class MockVenue:
         self.received.append(received)
         try:
             received.body = await request.content.read()
+            self._check_load(received)
             if request.headers.get("Upgrade", "").lower() == "websocket":
                 return await self._upgrade(request, received)
             answer = await self._answer(received)
@@ -220,12 +288,24 @@ class MockVenue:
             if "Upgrade" in request.headers and answer.status < 400:
                 answer = Answer(answer.data, 401)
         except Refused as refused:
+            received.refusal = refused.message
             answer = refused.answer
         received.status = answer.status
         self._change.set()
         body = None if answer.data is None else json.dumps(answer.data).encode()
         kind = {"Content-Type": "application/json"} | dict(answer.headers)
         return web.Response(body=body, status=answer.status, headers=kind)
+
+    def _check_load(self, received: ReceivedRequest) -> None:
+        """Refuse what comes while nobody is answered, or too fast."""
+        overrun = self._arrivals.arrive(received.method, received.path, received.arrived_at)
+        if self.answer_all is not None:
+            refused = Refused(self.answer_all.status, -1, "answer_all is set")
+            refused.answer = self.answer_all
+            raise refused
+        if overrun is not None:
+            wait = {"Retry-After": str(math.ceil(overrun.retry_after_s))}
+            raise Refused(429, -1, f'limit "{overrun.limit.name}" is exceeded', headers=wait)
 
     async def _answer(self, received: ReceivedRequest) -> Answer:
         endpoint = self._routes.find(received.method, received.path)
@@ -243,11 +323,17 @@ class MockVenue:
             raise Refusal(Why.MISSING, f"{self.name} has no socket here")
         socket = self._venue.socket(self.account, received)
         greeting: list[Frame] = _tolerant(socket.open)
-        response = web.WebSocketResponse(timeout=_CLOSE_GRACE_S)
+        kept: list[Frame] = []
+        # One that has a login frame as well is asked again by that.
+        if socket.logged_in and type(socket).is_login is Socket.is_login:
+            greeting, kept = await self._judge(socket, greeting)
+        # Pings are answered below rather than by aiohttp, which would answer them when mute too.
+        response = web.WebSocketResponse(timeout=_CLOSE_GRACE_S, autoping=False)
         await response.prepare(request)
         received.status = 101
         self._connections += 1
-        client = _Client(self._connections, socket, response)
+        client = VenueClient(self._connections, socket, request, response, self._encoding)
+        client.greeting = kept
         self._clients.append(client)
         self._change.set()
         try:
@@ -257,12 +343,36 @@ class MockVenue:
                 if message.type in (web.WSMsgType.TEXT, web.WSMsgType.BINARY):
                     await self._take(client, message.data)
                     self._change.set()
+                elif message.type is web.WSMsgType.PING:
+                    await client.pong(message.data)
         finally:
             self._clients.remove(client)
             self._change.set()
         return response
 
-    async def _take(self, client: _Client, data: str | bytes) -> None:
+    async def _judge(
+        self, socket: Socket, greeting: list[Frame]
+    ) -> tuple[list[Frame], list[Frame]]:
+        """Treat a login that is the handshake by `on_login`; return what to say now, and later."""
+        if self.on_login == "answer":
+            return greeting, []
+        if self.on_login == "refuse":
+            socket.logged_in = False
+            refusal = Refusal(Why.SIGNATURE, "refused on command")
+            said = socket.turned_away(refusal)
+            self._note(str(refusal))
+            return said, []
+        if greeting:
+            socket.logged_in = False
+            return [], greeting if self.on_login == "hold" else []
+        released = asyncio.Event()
+        if self.on_login == "hold":
+            self._upgrades.append(released)
+        self._change.set()
+        await released.wait()  # `close` cancels what never is
+        return [], []
+
+    async def _take(self, client: VenueClient, data: str | bytes) -> None:
         """Answer one frame of a client."""
         self.ws_received.append(ReceivedFrame(client.number, data, self._clock.monotonic()))
         if data == "ping":
@@ -280,17 +390,23 @@ class MockVenue:
             elif self.on_login != "silent":
                 await self._login(client, frame, refuse=self.on_login == "refuse")
             return
+        begun: list[str] = []
         try:
-            if socket.is_private(frame):
+            private = socket.is_private(frame)
+            if private:
                 _tolerant(partial(socket.check_private, frame))
             answer = socket.answered(frame)
+            begun = _tolerant(partial(client.subscribe, frame, private))
         except Refusal as refusal:
             self._note(str(refusal))
             answer = socket.denied(frame, refusal)
         if answer is not None:
             await client.send(answer)
+        for topic in begun:
+            if (snapshot := self.snapshot(topic)) is not None:
+                await client.send(snapshot)
 
-    async def _login(self, client: _Client, frame: Frame, *, refuse: bool) -> None:
+    async def _login(self, client: VenueClient, frame: Frame, *, refuse: bool) -> None:
         socket = client.socket
         try:
             if refuse:
@@ -318,27 +434,6 @@ class MockVenue:
 
     def __repr__(self) -> str:
         return f"<MockVenue {self.name}, {len(self.received)} requests>"
-
-
-class _Client:
-    """One socket: its conversation, and the logins that wait for `release`."""
-
-    def __init__(self, number: int, socket: Socket, response: web.WebSocketResponse) -> None:
-        self.number = number
-        self.socket = socket
-        self.response = response
-        self.held: list[Frame] = []
-
-    async def send(self, frame: object) -> None:
-        text = frame if isinstance(frame, str) else json.dumps(frame, separators=(",", ":"))
-        with suppress(ConnectionError):
-            if self.socket.encoding == "gzip":
-                await self.response.send_bytes(gzip.compress(text.encode()))
-            elif self.socket.encoding == "deflate":
-                squeeze = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-                await self.response.send_bytes(squeeze.compress(text.encode()) + squeeze.flush())
-            else:
-                await self.response.send_str(text)
 
 
 def _tolerant(check: Callable[[], T]) -> T:

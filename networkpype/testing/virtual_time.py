@@ -125,12 +125,26 @@ def run_in_virtual_time(main: Coroutine[Any, Any, T], start: float = 0.0) -> T:
 
         assert run_in_virtual_time(wait()) == 3600.0
 
-    Raises ConfigurationError for anything that is no coroutine.
+    Raises ConfigurationError for anything that is no coroutine, and where a loop runs already.
     """
     if not asyncio.iscoroutine(main):
         raise ConfigurationError(f"a coroutine wanted, as in run(main()), got {main!r}")
+    if _runs_already():
+        main.close()  # else it would be told that nobody awaited it
+        raise ConfigurationError(
+            "run_in_virtual_time() begins a loop, and one is running here already; call it from a "
+            "plain function or script, not from an async def, nor in `python -m asyncio`"
+        )
     with asyncio.Runner(loop_factory=functools.partial(VirtualTimeLoop, start)) as runner:
         return runner.run(main)
+
+
+def _runs_already() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def virtual_time(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:

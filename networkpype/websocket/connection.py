@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Self
 
 import aiohttp
@@ -32,6 +32,7 @@ from networkpype.websocket.heartbeat import Pulse, Verdict
 from networkpype.websocket.line import AnyMessage, Line
 from networkpype.websocket.request import WebSocketRequest, check_request
 from networkpype.websocket.response import WebSocketResponse
+from networkpype.wire import split_url
 
 __all__ = ["DEFAULT_MAX_MESSAGE_BYTES", "WebSocketConnection"]
 
@@ -89,6 +90,14 @@ class WebSocketConnection:
     def pulse(self) -> Pulse | None:
         """Return what is known of the peer's signs of life; None while not connected."""
         return None if self._line is None else self._line.pulse
+
+    @property
+    def base_url(self) -> str:
+        """Return scheme and host of the last dial, such as ``wss://h:8443``; empty before it."""
+        if not self._url:
+            return ""
+        parts = split_url(self._url)
+        return f"{parts.scheme}://{parts.host}"
 
     @property
     def last_recv_time(self) -> float:
@@ -277,20 +286,57 @@ class WebSocketConnection:
                     if self._clock is not None:
                         self._last_recv_time = self._clock.time()
                     return WebSocketResponse(line.decoder.binary(message.data))
-                if kind is WSMsgType.PING or kind is WSMsgType.PONG:
-                    pulse.frame_at = now()
-                    if kind is WSMsgType.PING:
-                        await line.pong(message.data)
-                elif not isinstance(message.data, Verdict) or pulse.stands(message.data, now()):
-                    pulse.give_up(now())
-                    break
-                else:
-                    line.watch()  # a frame came before the verdict was read
+                await self._heed(line, message)
         except asyncio.CancelledError:
             pulse.give_up(now())
             raise
         finally:
             pulse.waiting_since = None
+
+    async def drain(self, take: Callable[[str | bytes], Awaitable[None] | None]) -> None:
+        """Hand every message to `take` as it came, until this side disconnects.
+
+        Where `take` returns an awaitable, nothing is read until that is done. Raises what `receive`
+        raises, but for DecodeError.
+        """
+        line = self.open_line()
+        ws, pulse, now = line.ws, line.pulse, line.now
+        if pulse.waiting_since is not None:
+            raise ConcurrentReceiveError("another task is receiving on this connection")
+        pulse.waiting_since = now()
+        try:
+            while True:
+                message = await ws.receive()
+                if message.type is not TEXT and message.type is not WSMsgType.BINARY:
+                    await self._heed(line, message)
+                    continue
+                # One look at the clock: whoever takes at once waits again from here.
+                self._data_at = pulse.frame_at = pulse.waiting_since = now()
+                room = take(message.data)
+                if room is not None:
+                    pulse.waiting_since = None
+                    await room
+                    pulse.waiting_since = now()
+        except asyncio.CancelledError:
+            pulse.give_up(now())
+            raise
+        except StopAsyncIteration:
+            return
+        finally:
+            pulse.waiting_since = None
+
+    async def _heed(self, line: Line, message: AnyMessage) -> None:
+        """Do what a message asks for that is no data, and return where another is to be awaited."""
+        pulse, now = line.pulse, line.now
+        if message.type is WSMsgType.PING or message.type is WSMsgType.PONG:
+            pulse.frame_at = now()
+            if message.type is WSMsgType.PING:
+                await line.pong(message.data)
+            return
+        if isinstance(message.data, Verdict) and not pulse.stands(message.data, now()):
+            line.watch()  # a frame came before the verdict was read
+            return
+        pulse.give_up(now())
         if line.left:
             raise StopAsyncIteration
         if message.data is Verdict.IDLE:

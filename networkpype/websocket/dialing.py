@@ -59,6 +59,9 @@ async def dial(
         query_string=parts.query,
         encoded=True,
     )
+    if isinstance(session.connector, aiohttp.TCPConnector) and url.raw_host and url.port:
+        # The host may have moved; aiohttp would go to where it was for another 10 seconds.
+        session.connector.clear_dns_cache(url.raw_host, url.port)
     failure: NetworkpypeError
     task = asyncio.current_task()
     cancels_before = 0 if task is None else task.cancelling()

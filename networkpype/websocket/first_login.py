@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from networkpype.auth.outcome import AuthStatus, PreAuth
-from networkpype.auth.patterns.base import RESTCaller, WebSocketAuthPattern
+from networkpype.auth.outcome import AuthOutcome, AuthStatus, PreAuth
+from networkpype.auth.patterns.base import RESTCaller, WebSocketAuthPattern, no_outcome
 from networkpype.auth.setbacks import scrubbed
-from networkpype.credentials import is_loopback
 from networkpype.errors import (
     AuthenticationError,
     ConfigurationError,
     NotConnectedError,
     RequestTimeoutError,
 )
+from networkpype.origins import is_loopback
 from networkpype.websocket.request import WebSocketRequest
 from networkpype.websocket.response import WebSocketResponse
 from networkpype.wire import split_url
 
-__all__ = ["Wire", "log_in"]
+if TYPE_CHECKING:
+    from networkpype.auth.base import Auth
+
+__all__ = ["Wire", "check_socket", "exchange_time", "log_in"]
 
 
 class Wire(Protocol):
@@ -38,8 +40,8 @@ class Wire(Protocol):
 async def log_in(
     wire: Wire,
     pattern: WebSocketAuthPattern,
+    auth: Auth,
     rest: RESTCaller | None,
-    exchange_time: Callable[[], float],
     ack_timeout_s: float,
     options: dict[str, Any],
 ) -> list[WebSocketResponse]:
@@ -50,12 +52,14 @@ async def log_in(
     """
     pattern.reset()
     pre_auth = await pattern.pre_auth(rest)
-    _check_secure(pre_auth.url)
+    check_socket(auth, pre_auth.url)
     headers = {**(options.pop("ws_headers", None) or {}), **pre_auth.headers}
+    if pattern.compression is not None:
+        options = {"compression": pattern.compression, **options}
     await wire.connect(pre_auth.url, ws_headers=headers, **options)
     deadline = asyncio.timeout(ack_timeout_s)
     try:
-        frame = pattern.build_auth_message(exchange_time())
+        frame = pattern.build_auth_message(exchange_time(pattern, auth))
         if frame is None and not pattern.greets:
             return []
         async with deadline:
@@ -70,12 +74,27 @@ async def log_in(
     )
 
 
-def _check_secure(url: str) -> None:
+def check_socket(auth: Auth, url: str) -> None:
+    """Raise ConfigurationError where no login may go to this URL, be it for the auth or for all."""
+    # One that merely looks like an Auth may have its two methods and no more.
+    check = getattr(auth, "check_socket", None)
+    if check is not None:
+        check(url)
     parts = split_url(url)
     if parts.scheme not in ("wss", "https") and not is_loopback(parts.host):
         raise ConfigurationError(
             f"{parts.scheme}://{parts.host} would show the login to the network; use wss://"
         )
+
+
+def exchange_time(pattern: WebSocketAuthPattern, auth: Auth) -> float:
+    """Return the time of whoever logs in; a pattern of one's own may know no identity."""
+    try:
+        identity = pattern.identity
+    except ConfigurationError:
+        return auth.time_provider.time()
+    # The auth may be older than the clock that its identity has by now.
+    return identity.time()
 
 
 async def _exchange_frames(
@@ -90,6 +109,8 @@ async def _exchange_frames(
         if response is None:
             raise NotConnectedError("disconnected while the login was waiting for its answer")
         outcome = pattern.handle_auth_response(response)
+        if not isinstance(outcome, AuthOutcome):
+            raise no_outcome(pattern, outcome)
         match outcome.status:
             case AuthStatus.NOT_MINE:
                 early.append(response)

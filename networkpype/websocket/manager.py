@@ -30,6 +30,9 @@ __all__ = ["WebSocketManager"]
 class WebSocketManager:
     """One connection with throttling, processors and auth around it.
 
+    `auth` is this connection's own: its `ws_pattern` remembers the login. A factory gives each
+    manager the `for_connection` of its auth.
+
     ``async with`` disconnects at the end; `connect` is awaited inside.
     """
 
@@ -48,6 +51,8 @@ class WebSocketManager:
         self._auth = auth
         self._throttler = throttler
         self._early: deque[WebSocketResponse] = deque()  # came before the ack of a login
+        self._is_logging_in = False
+        self._checked = ""  # where the auth has let private messages go to
         # One of the user's own, or one that says anew what a task is, is entered as 1.1.5 did.
         self._holds = getattr(type(throttler), "execute_task", None) is AsyncThrottler.execute_task
         _check_has([connection], "receive", "connection")
@@ -60,6 +65,11 @@ class WebSocketManager:
     def connected(self) -> bool:
         """Tell whether the socket is open."""
         return self._connection.connected
+
+    @property
+    def auth(self) -> Auth | None:
+        """Return who signs on this connection; ``auth.ws_pattern`` is the pattern of its login."""
+        return self._auth
 
     @property
     def last_recv_time(self) -> float:
@@ -81,13 +91,15 @@ class WebSocketManager:
         """Dial where the auth's `ws_pattern` says, log in, and return when the exchange accepted.
 
         `rest`, a RESTManager, makes the calls for a token or listen key, under the pattern's
-        `throttler_limit_id`. `options` go to `connect`. Messages that came before the ack are
+        `throttler_limit_id`. `options` go to `connect`, whose `compression` is the pattern's unless
+        you pass another. Messages that came before the ack are
         received first, in their order. The ack has `ack_timeout_s`; whatever fails closes the
-        connection. Nothing renews the login: ask ``auth.ws_pattern`` about the messages that follow
-        (`handle_auth_response`), or drive a `Login`.
+        connection. Nothing renews the login: ask ``manager.auth.ws_pattern`` about the messages
+        that follow (`handle_auth_response`), or drive a `Login`.
 
         Raises AuthenticationError where the exchange refused, RequestTimeoutError where it did not
-        answer, MissingCredentialsError without a pattern, and what `connect` raises.
+        answer, MissingCredentialsError without a pattern, ConfigurationError where the auth may not
+        log in at that address, and what `connect` raises.
         """
         auth = self._auth
         pattern = None if auth is None else getattr(auth, "ws_pattern", None)
@@ -96,16 +108,19 @@ class WebSocketManager:
                 "login() needs an auth with a ws_pattern, such as exchange_auth(...); "
                 "use connect(...) where there is none"
             )
-        # Before the pattern forgets the login of the connection that is open.
-        if self.connected:
+        # Before the pattern forgets the login of the connection that is open, or being made.
+        if self.connected or self._is_logging_in:
+            state = "logging in" if self._is_logging_in else "connected"
             raise AlreadyConnectedError(
-                "login() dials, and this manager is connected already; disconnect() first, or get "
+                f"login() dials, and this manager is {state} already; disconnect() first, or get "
                 "another manager from the factory"
             )
         self._early.clear()
-        early = await log_in(
-            self._connection, pattern, rest, auth.time_provider.time, ack_timeout_s, options
-        )
+        self._is_logging_in = True
+        try:
+            early = await log_in(self._connection, pattern, auth, rest, ack_timeout_s, options)
+        finally:
+            self._is_logging_in = False
         self._early.extend(early)
 
     async def disconnect(self) -> None:
@@ -119,7 +134,8 @@ class WebSocketManager:
     async def send(self, request: WebSocketRequest) -> None:
         """Throttle, copy, process, sign and send; the caller's request is never changed.
 
-        Raises MissingCredentialsError and other ConfigurationErrors before anything is sent.
+        Raises MissingCredentialsError and other ConfigurationErrors before anything is sent, such
+        as for a private message where the credentials may not go to the address that was dialed.
         """
         check_request(request)
         auth = self._auth
@@ -155,11 +171,22 @@ class WebSocketManager:
             request.is_auth_required = True
             if auth is None:
                 raise _no_auth(request)
+            self._check_socket(auth)
             request = await auth.ws_authenticate(request)
             _check_returned(request, WebSocketRequest, auth, "ws_authenticate")
         if slot is not None:
             await slot.depart()
         await self._connection.send(request)
+
+    def _check_socket(self, auth: Auth) -> None:
+        """Ask the auth, once an address, whether its messages may go where this has dialed."""
+        url = getattr(self._connection, "base_url", "")
+        if url == self._checked:
+            return
+        check = getattr(auth, "check_socket", None)  # one of the user's own may have none
+        if check is not None:
+            check(url)
+        self._checked = url
 
     async def ping(self, payload: bytes = b"") -> None:
         """Send a protocol ping."""

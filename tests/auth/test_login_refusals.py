@@ -33,10 +33,64 @@ from tests.auth.login_play import (
     BUSY,
     DOWN,
     Play,
+    Staged,
     frameless,
     only,
     with_frame,
 )
+
+
+@pytest.mark.parametrize("fault", [KeyError("PRIVATE"), RuntimeError("PRIVATE"), TypeError()])
+def test_a_frame_that_cannot_be_built_is_tried_again_later(fault: Exception) -> None:
+    pattern = with_frame()
+    pattern.fault = fault
+    play = Play(pattern)
+    play.dial()
+    play.prepared()
+    announced, again = play.connected()
+    reason = type(fault).__name__
+    assert isinstance(announced, do.Announce)
+    assert isinstance(announced.event, LoginFailed)
+    assert announced.event.reason == reason
+    assert isinstance(again, do.Reconnect)
+    assert (again.reason, again.retry_in_s > 0) == (reason, True)
+    assert play.state() is LoginState.ANONYMOUS
+    pattern.fault = None
+    play.dial()
+    play.sleep(again.retry_in_s)
+    play.prepared()
+    assert only(do.Send, play.connected())
+
+
+@pytest.mark.parametrize("fault", [KeyError("PRIVATE"), ConfigurationError("no token")])
+def test_a_renewal_whose_frame_cannot_be_built_keeps_the_login_while_it_lasts(
+    fault: Exception,
+) -> None:
+    pattern = with_frame()
+    play = Play(pattern)
+    play.log_in(100)
+    pattern.fault = fault
+    play.sleep(80)
+    play.prepared(100)
+    assert play.login.is_authenticated
+    assert play.login.next_deadline is not None
+    pattern.fault = None
+    play.sleep(5)
+    assert only(do.Send, play.prepared(100))
+
+
+def test_a_pattern_that_cannot_forget_leaves_the_login_where_it_was() -> None:
+    class Stubborn(Staged):
+        def reset(self) -> None:
+            if self.fault is not None:
+                raise self.fault
+
+    pattern = Stubborn({"op": "login"})
+    play = Play(pattern)
+    pattern.fault = KeyError("x")
+    with pytest.raises(KeyError):
+        play.dial()
+    assert (play.state(), play.login.epoch) == (LoginState.ANONYMOUS, 0)
 
 
 def test_a_definite_refusal_stops_until_a_reset() -> None:

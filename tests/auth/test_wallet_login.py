@@ -10,7 +10,7 @@ import pytest
 from networkpype.auth.identity import Identity
 from networkpype.auth.wallet_login import WalletLogin
 from networkpype.credentials import Credentials
-from networkpype.errors import AuthenticationError
+from networkpype.errors import AuthenticationError, ConfigurationError
 from networkpype.time_synchronizer import TimeSynchronizer
 
 LOGIN = WalletLogin(
@@ -57,3 +57,12 @@ async def test_malformed_types_are_a_refusal_and_not_signed(types: Any) -> None:
     with pytest.raises(AuthenticationError, match="nothing was signed"):
         await LOGIN.run(exchange, IDENTITY)
     assert exchange.calls == 1
+
+
+async def test_a_private_key_in_the_wallet_s_place_is_not_sent() -> None:
+    private_key = "0x" + "01" * 32
+    slip = Identity(Credentials(private_key=private_key, wallet=private_key), TimeSynchronizer())
+    exchange = Exchange({})
+    with pytest.raises(ConfigurationError, match="no address"):
+        await LOGIN.run(exchange, slip)
+    assert exchange.calls == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import os
 import re
 import subprocess
 import sys
@@ -166,11 +167,11 @@ def test_no_exchange_s_signature_shows_a_secret(
     code, out, err = told(capsys, name, "POST", url, "--data", json.dumps(data), "--env", "x")
     assert (code, err) == (0, "")
     text = unwrapped(out)
+    assert text == out  # for this is no terminal
     assert found_in(text) is None
     assert found_in(decoded(text)) is None
     for step in ("1 canonical", "2 string to sign", "3 signature", "4 placing"):
         assert f"\n{step}\n" in out
-    assert all(len(line) <= 100 for line in out.splitlines())
 
 
 @pytest.mark.parametrize("name", names())
@@ -230,7 +231,20 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
         '--form has "a" twice',
     ),
     "no time": ((*OKX, "--at", "1700000000123", "--example"), "pass Unix time in seconds"),
-    "no sandbox": (("kraken", "POST", "/", "--sandbox", "--example"), "kraken has no sandbox"),
+    "no sandbox": (
+        ("kraken", "POST", "/", "--sandbox", "--example"),
+        "kraken has no sandbox that is known here, and the live exchange never takes its place; "
+        "leave out --sandbox to",
+    ),
+    "no slash": (
+        ("okx", "GET", "api/v5/account", "--example"),
+        'URL is "api/v5/account"; begin a path with "/"',
+    ),
+    "no data": (("hyperliquid", "POST", "/exchange", "--example"), 'pass --data \'{"type": ...'),
+    "no POST": (
+        ("kraken", "GET", "/0/private/Balance", "--example"),
+        "GET /0/private/Balance is none of Kraken's private calls, all of which are POST; sign",
+    ),
 }
 
 
@@ -271,6 +285,105 @@ def test_a_form_and_the_clock_s_nonce(capsys: pytest.CaptureFixture[str]) -> Non
     code, again, _ = told(capsys, *request, *AT, "--nonce", "7")
     assert "  nonce       7\n" in again
     assert "string      0x" in again
+
+
+def test_lines_are_wrapped_for_a_terminal_and_no_other_reader(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = (*OKX, "--param", f"x={'word-' * 40}", "--example")
+    _, plain, _ = told(capsys, *given)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    _, wrapped, _ = told(capsys, *given)
+    assert unwrapped(wrapped) == plain != wrapped
+    assert all(len(line) <= 100 for line in wrapped.splitlines())
+
+
+@pytest.mark.parametrize("command", ["--list", "okx GET / --example"])
+def test_a_reader_that_leaves_early_is_no_error(command: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "networkpype", "sign", *command.split()],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_secret_of_one_letter_takes_nothing_else_away(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("KEY", "k" * 20), ("SECRET", "s"), ("MEMO", "a")):
+        monkeypatch.setenv(f"X_{name}", value)
+    request = ("bitmart", "GET", "/account/v1/wallet", "--param", "cash=yes", *AT)
+    _, out, _ = told(capsys, *request, "--env", "X")
+    assert "  path        /account/v1/wallet\n" in out
+    assert "  string      1700000000123#***#cash=yes\n" in out
+    monkeypatch.setenv("X_MEMO", "12")
+    _, out, _ = told(capsys, *request, "--env", "X")
+    assert "  string      1700000000123#***#cash=yes\n" in out
+    assert "1700000000.123, 2023-11-14 22:13:20 UTC" in out
+
+
+def test_the_time_is_cut_as_the_timestamp_is(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = told(capsys, *OKX[:-2], "--at", "1700000000.9997", "--example")
+    assert "  time        1700000000.999, 2023-11-14 22:13:20 UTC\n" in out
+    assert "  timestamp   2023-11-14T22:13:20.999Z\n" in out
+
+
+def test_what_is_not_asked_for_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = told(capsys, *OKX, "--example", "--nonce", "7", "--id", "x")
+    assert code == 0
+    assert "\n--nonce changed nothing: okx asks for none in this request\n" in out
+    assert "\n--id changed nothing: okx asks for none in this request\n" in out
+    request = ("kraken", "POST", "/0/private/Balance", "--example")
+    assert "changed nothing" not in told(capsys, *request, "--nonce", "7")[1]
+
+
+@pytest.mark.parametrize("name", ["kraken", "bitfinex", "gemini", "whitebit"])
+def test_a_nonce_that_is_no_number_is_refused_where_it_must_be_one(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = told(capsys, name, "POST", "/v1/x", "--nonce", "abc", "--example")
+    assert (code, out) == (1, "")
+    assert f"{name}'s nonce is a whole number; pass --nonce digits" in err
+
+
+@pytest.mark.parametrize("name", ["bitstamp", "deribit"])
+def test_a_nonce_may_be_a_text_where_it_is_one(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = told(capsys, name, "POST", "/v1/x", "--nonce", "abc", "--example")
+    assert code == 0
+    assert "  nonce       abc\n" in out
+
+
+def test_hyperliquid_s_digest_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("eth_keys")
+    path, data = PATHS["hyperliquid"]
+    given = ("hyperliquid", "POST", path, "--data", json.dumps(data), "--example", *AT)
+    _, out, _ = told(capsys, *given)
+    assert '  action      {"type":"cancel","cancels":[{"a":4,"o":12345}]}\n' in out
+    assert re.search(r'  typed data  Agent \{"source":"a","connectionId":"0x[0-9a-f]{64}"\}\n', out)
+    data = {"type": "usdClassTransfer", "amount": "1", "toPerp": True}
+    given = ("hyperliquid", "POST", path, "--data", json.dumps(data), "--example", *AT)
+    _, out, _ = told(capsys, *given)
+    assert (
+        '  typed data  HyperliquidTransaction:UsdClassTransfer {"hyperliquidChain":"Mainnet",'
+        '"amount":"1","toPerp":true,"nonce":1700000000123}\n'
+    ) in out
+
+
+def test_help_is_plain_and_names_all_methods(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["sign", "--help"])
+    shown = capsys.readouterr().out
+    assert "`" not in shown
+    assert "GET, POST, PUT, DELETE, PATCH, HEAD, OPTIONS" in shown
 
 
 def test_it_is_a_command() -> None:

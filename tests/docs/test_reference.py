@@ -5,10 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import networkpype
+from networkpype.auth.patterns import frame, inline
+from networkpype.auth.schemes import draft
+from networkpype.testing import virtual_time
 
 ROOT = Path(__file__).parents[2]
 SHOWN = {
@@ -52,6 +56,25 @@ def test_the_reference_shows_every_module_that_is_imported_by_its_own_path() -> 
         if path.name != "__init__.py"
     }
     assert modules - SHOWN == INSIDE
+
+
+def test_the_reference_shows_the_loop_in_virtual_time() -> None:
+    assert "networkpype.testing.virtual_time" in SHOWN
+    assert "run_in_virtual_time" in virtual_time.__all__
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(draft, "FIELDS"), (frame, "LOGIN_FIELDS"), (inline, "MESSAGE_FIELDS")]
+)
+def test_the_guide_names_every_field_of_a_template(module: ModuleType, name: str) -> None:
+    assert name in module.__all__
+    assert module.__name__ in SHOWN
+    guide = (ROOT / "docs" / "guides" / "auth.md").read_text(encoding="utf-8")
+    table = guide.partition("## What a template may name")[2].partition("\n## ")[0]
+    assert (
+        f"`{name}` in\n`{module.__name__}`" in table or f"`{name}` in `{module.__name__}`" in table
+    )
+    assert set(getattr(module, name)) <= set(re.findall(r"`(\w+)`", table))
 
 
 def test_every_reference_page_is_in_the_navigation() -> None:

@@ -180,7 +180,7 @@ def test_a_private_key_signs_rest_requests_and_frames(kind: str, field: str) -> 
 
 def test_a_public_key_is_no_secret_to_sign_with() -> None:
     public = pem(private_keys()["Ed25519"]).replace("PRIVATE", "PUBLIC")
-    with pytest.raises(ConfigurationError, match="cannot be read as PEM"):
+    with pytest.raises(ConfigurationError, match="this is the public key"):
         sent(auth_of("binance", secret=public), "GET", "https://api.binance.com/api/v3/account")
 
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from networkpype import RESTManager, RESTMethod, RESTRequest
+from networkpype import Credentials, RESTManager, RESTMethod, RESTRequest, SchemeAuth
+from networkpype.auth.schemes.headers import HeaderSignature
 from networkpype.testing import MockExchange
 from tests.support.raw_server import RawServer, answer, answering
 from tests.support.signing import LIMIT_ID, HeaderHmac, QueryHmac, rest_manager
@@ -57,6 +58,24 @@ def body_in(arrived: Any) -> bytes:
 
 def form_in(arrived: Any) -> list[tuple[str, str]]:
     return parse_qsl(body_in(arrived).decode(), keep_blank_values=True)
+
+
+@pytest.mark.parametrize("own", ["", "?own=1"])
+async def test_a_question_mark_before_the_params_is_the_one_behind_the_path(
+    signing: RESTManager, exchange: MockExchange, own: str
+) -> None:
+    arrived = await echo(signing, exchange, f"x{own}", params="?a=1&b=%2C")
+    path, mark, query = arrived["raw_path"].partition("?")
+    assert (path, mark) == ("/v1/echo/x", "?")
+    assert query.startswith("own=1&a=1&b=%2C" if own else "a=1&b=%2C")
+
+
+def test_a_second_question_mark_in_a_url_is_signed_and_sent() -> None:
+    scheme = HeaderSignature(message="{path_qs}", headers={"X": "{signature}"})
+    auth = SchemeAuth(Credentials(key="key-0123", secret="secret-0123"), scheme)
+    request = RESTRequest(RESTMethod.GET, "https://h.example/x??a=1")
+    draft = [draft for _, draft in scheme.steps(request, auth.identity)][-1]
+    assert draft.string_to_sign == request.path_qs == "/x??a=1"
 
 
 PLACES: dict[str, tuple[Callable[[str], Call], Callable[[Any, str], bool]]] = {

@@ -191,7 +191,7 @@ def test_what_is_no_key_is_an_error_that_hides_it(method: SigningMethod, key: st
 def test_a_seed_of_another_length_or_with_a_strange_half(raw: bytes, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         Ed25519("hex", "base64").signer(base64.b64encode(raw).decode())
-    with pytest.raises(ConfigurationError, match="the secret is no base64"):
+    with pytest.raises(ConfigurationError, match="neither a PEM nor base64"):
         Ed25519("hex", "base64").signer("PLANTED!")
 
 

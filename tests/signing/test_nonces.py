@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import itertools
 import os
 import stat
@@ -12,12 +13,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from networkpype.errors import ConfigurationError
+from networkpype.signing import high_water
 from networkpype.signing.nonces import Nonces, NonceUnit
 
 HOUR = 3600.0
@@ -194,6 +197,31 @@ def test_the_disk_is_written_once_in_ten_seconds(
         nonces()
     nonces.close()
     assert written == [str(path)] * 5
+
+
+def test_a_disk_that_takes_two_bytes_at_a_time_gets_all(
+    clock: Clock, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(io.FileIO):
+        def write(self, data: Any) -> int:
+            return super().write(bytes(data)[:2]) or 0
+
+    write = os.write
+    # Whichever of the two it writes with.
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, bytes(data)[:2]))
+    monkeypatch.setattr(
+        high_water, "open", lambda fd, mode: io.BufferedWriter(Slow(fd, mode)), raising=False
+    )
+    nonces = Nonces("ms", clock, high_water=path)
+    given_out = nonces()
+    nonces.close()
+    unit, mark = path.read_text().split(" ")
+    assert unit == "ms"
+    assert mark.endswith("\n")
+    assert int(mark) >= given_out
+    again = Nonces("ms", clock, high_water=path)
+    assert again() > given_out
+    again.close()
 
 
 def test_it_is_on_disk_before_it_is_given(clock: Clock, path: Path) -> None:

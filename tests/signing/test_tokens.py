@@ -95,7 +95,7 @@ def test_header_and_claims_keep_their_order() -> None:
 def test_the_algorithm_follows_the_key(ed25519_key: Any, rsa_key: Any, p256_key: Any) -> None:
     assert token_algorithm(pem_of(ed25519_key)) == "EdDSA"
     assert token_algorithm(pem_of(p256_key)) == "ES256"
-    with pytest.raises(ConfigurationError, match="is RSA; tokens are signed with P-256"):
+    with pytest.raises(ConfigurationError, match="is RSA; this exchange takes P-256 or Ed25519"):
         token_algorithm(pem_of(rsa_key))
 
 

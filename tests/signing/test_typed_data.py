@@ -1,4 +1,4 @@
-"""EIP-712, EIP-191 and a wallet's signature, beside their own examples and eth-account."""
+"""EIP-712 and a wallet's signature, beside their own examples and eth-account."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from eth_account import Account
-from eth_account.messages import _hash_eip191_message, encode_defunct, encode_typed_data
+from eth_account.messages import _hash_eip191_message, encode_typed_data
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +18,6 @@ from networkpype.signing.typed_data import (
     TypedData,
     keccak,
     split_signature,
-    text_digest,
 )
 
 # https://eips.ethereum.org/EIPS/eip-712, its example and assets/eip-712/Example.js (2026-07).
@@ -134,12 +133,6 @@ def test_bytes_may_be_hex_and_more_members_than_the_struct_has_are_left_out() ->
     prepared = TypedData({"name": "x"}, types, "A")
     plain = prepared.digest({"raw": b"\1\2", "hash": b"\7" * 32})
     assert prepared.digest({"raw": "0x0102", "hash": "0x" + "07" * 32, "type": "order"}) == plain
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_a_text_is_signed_as_eip_191_says(text: str) -> None:
-    expected = bytes(_hash_eip191_message(encode_defunct(text=text)))
-    assert text_digest(text) == text_digest(text.encode()) == expected
 
 
 @given(st.integers(1, 2**255), st.binary(min_size=32, max_size=32))

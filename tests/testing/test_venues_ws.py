@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from networkpype import HTTPStatusError, MissingCredentialsError, RESTMethod
+from networkpype import HTTPStatusError, MissingCredentialsError, RequestTimeoutError, RESTMethod
 from networkpype.auth.outcome import AuthOutcome, AuthStatus, PreAuth
 from networkpype.auth.patterns.base import WebSocketAuthPattern
 from networkpype.credentials import Credentials
@@ -82,11 +82,12 @@ class Login:
     """One connection's way through its pattern."""
 
     def __init__(self, client: Client, venue: MockVenue, ws: WebSocketManager) -> None:
-        assert client.auth.ws_pattern is not None
+        assert ws.auth is not None
+        assert ws.auth.ws_pattern is not None
         self.client = client
         self.venue = venue
         self.ws = ws
-        self.pattern: WebSocketAuthPattern = client.auth.ws_pattern
+        self.pattern: WebSocketAuthPattern = ws.auth.ws_pattern
 
     async def dial(self) -> PreAuth:
         pre = await self.pattern.pre_auth(self.client.rest)
@@ -259,6 +260,71 @@ async def test_a_good_login_is_refused_on_command(name: str) -> None:
         outcome, _ = await login.outcome()
         assert outcome.status in (AuthStatus.REJECTED, AuthStatus.EXPIRED)
         assert venue.refusals == ["refused on command"]
+
+
+@pytest.mark.parametrize("name", URL_OR_HANDSHAKE)
+async def test_a_handshake_that_is_the_login_is_refused_or_kept(name: str) -> None:
+    async with MockVenue(name, on_login="refuse") as venue, client_of(venue) as client:
+        login = await connected(client, venue)
+        with pytest.raises(HTTPStatusError) as refused:
+            await login.dial()
+        assert refused.value.status in (400, 401)
+        assert venue.refusals == ["refused on command"]
+        venue.on_login = "silent"
+        pre = await login.pattern.pre_auth(client.rest)
+        with pytest.raises(RequestTimeoutError):
+            await login.ws.connect(pre.url, ws_headers=pre.headers, dial_timeout_s=0.1)
+        assert await venue.release() == 0
+        venue.on_login = "hold"
+        dialing = asyncio.create_task(login.dial())
+        released = 0
+        async with asyncio.timeout(5):
+            while not released:
+                await asyncio.sleep(0)
+                released = await venue.release()
+        await dialing
+        assert venue.logged_in == 1
+
+
+@pytest.mark.parametrize("name", ["kucoin", "kucoin-futures"])
+async def test_a_greeting_is_refused_or_kept(name: str) -> None:
+    async with MockVenue(name, on_login="refuse") as venue, client_of(venue) as client:
+        login = await connected(client, venue)
+        await login.dial()
+        assert (await login.outcome())[0].status is not AuthStatus.ACCEPTED
+        assert venue.refusals == ["refused on command"]
+        await login.ws.disconnect()
+        await venue.until(lambda: not venue.websockets)
+        venue.on_login = "hold"
+        await login.dial()
+        await venue.until(lambda: venue.websockets)
+        assert venue.logged_in == 0
+        assert await venue.release() == 1
+        assert (await login.outcome())[0].status is AuthStatus.ACCEPTED
+        assert venue.logged_in == 1
+        await login.ws.disconnect()
+        await venue.until(lambda: not venue.websockets)
+        venue.on_login = "silent"
+        await login.dial()
+        await venue.until(lambda: venue.websockets)
+        assert await venue.release() == 0
+        assert venue.logged_in == 0
+
+
+@pytest.mark.parametrize("wrong_word", ["", "refused", None])
+async def test_another_word_for_logins_is_refused(wrong_word: Any) -> None:
+    with pytest.raises(ConfigurationError, match='pass one of "answer", "refuse", "hold", "silen'):
+        MockVenue("okx", on_login=wrong_word)
+    venue = MockVenue("okx")
+    with pytest.raises(ConfigurationError, match="on_login is "):
+        venue.on_login = wrong_word
+    assert venue.on_login == "answer"
+
+
+@pytest.mark.parametrize(("name", "meant"), [("okex", "okx"), ("OKX", "okx"), ("bybitt", "bybit")])
+def test_a_venue_that_is_misspelt_is_suggested(name: str, meant: str) -> None:
+    with pytest.raises(ConfigurationError, match=f'did you mean "{meant}"'):
+        MockVenue(name)
 
 
 @pytest.mark.parametrize(

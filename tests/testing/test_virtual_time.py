@@ -162,6 +162,11 @@ def test_a_start_that_is_no_moment_is_refused(start: object) -> None:
         VirtualTimeLoop(start)  # type: ignore[arg-type]
 
 
+async def test_where_a_loop_runs_already_it_says_where_to_call_it() -> None:
+    with pytest.raises(ConfigurationError, match="call it from a plain function or script, not"):
+        run_in_virtual_time(asyncio.sleep(1))
+
+
 def test_what_is_no_coroutine_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"as in run\(main\(\)\)"):
         run_in_virtual_time(asyncio.sleep)  # type: ignore[arg-type]

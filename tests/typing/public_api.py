@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Any, assert_type
 
+from pydantic import SecretStr
+
 from networkpype import (
     AsyncThrottler,
     Auth,
     ConnectionManagersFactory,
+    Credentials,
     HTTPStatusError,
     NetworkpypeError,
     Outcome,
@@ -46,6 +49,9 @@ class HalfAnAuth(Auth):
 
 HalfAnAuth()  # type: ignore[abstract]
 RESTRequest("GET")  # type: ignore[arg-type]
+Credentials(key="k", secret=SecretStr("s"), origins=["https://api.example.com"])
+Credentials(api_secret="s")  # type: ignore[call-arg]
+Credentials(key=5)  # type: ignore[arg-type]
 RateLimit("orders", "10", 1.0)  # type: ignore[arg-type]
 AsyncThrottler(RateLimit("orders", 10, 1.0))  # type: ignore[arg-type]
 

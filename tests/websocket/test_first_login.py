@@ -54,7 +54,7 @@ async def test_a_refusal_that_echoes_the_frame_shows_nothing_of_it() -> None:
     wire = EchoingWire()
     assert auth.ws_pattern is not None
     with pytest.raises(AuthenticationError, match="refused the login: no login: ") as refused:
-        await log_in(wire, auth.ws_pattern, None, auth.time_provider.time, 1.0, {})
+        await log_in(wire, auth.ws_pattern, auth, None, 1.0, {})
     assert not wire.connected
     for told in (KEY, PASSPHRASE, wire.sent[0]["sign"]):
         assert told not in str(refused.value)
@@ -67,7 +67,7 @@ async def test_a_login_is_not_shown_to_the_network() -> None:
     wire = EchoingWire()
     assert auth.ws_pattern is not None
     with pytest.raises(ConfigurationError, match="use wss://"):
-        await log_in(wire, auth.ws_pattern, None, auth.time_provider.time, 1.0, {})
+        await log_in(wire, auth.ws_pattern, auth, None, 1.0, {})
     assert not wire.connected
 
 

@@ -13,6 +13,7 @@ from networkpype import (
     Auth,
     AuthenticationError,
     ConnectionManagersFactory,
+    HTTPStatusError,
     MissingCredentialsError,
     NotConnectedError,
     RateLimit,
@@ -213,3 +214,60 @@ async def test_without_a_pattern_it_says_what_to_do(auth: Auth | None) -> None:
             await ws.login()
     if auth is not None:
         assert auth.for_connection() is auth
+
+
+PACKED = {
+    "bingx": "gzip",
+    "bitmart": "deflate",
+    "bitmart-contract": "deflate",
+    "coinex": "gzip",
+    "coinex-futures": "gzip",
+    "htx": None,
+    "htx-contract": "gzip",
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+async def test_packed_frames_are_unpacked_without_a_word(name: str) -> None:
+    pattern = exchange(name).pattern
+    assert pattern is not None
+    assert pattern.compression == PACKED[name]
+    async with MockVenue(name) as venue, connector(venue, throttler_limit_id="keys") as (ws, rest):
+        await ws.login(rest, ack_timeout_s=2)
+        await venue.until(lambda: venue.websockets)
+        await venue.push({"told": "all"})
+        while "told" not in (message := await ws.receive()).data:  # type: ignore[union-attr]
+            pass
+    assert message is not None
+    assert message.data == {"told": "all"}
+
+
+async def test_the_caller_s_word_on_compression_wins() -> None:
+    async with MockVenue("bingx") as venue, connector(venue, throttler_limit_id="keys") as both:
+        ws, rest = both
+        await ws.login(rest, compression=None)
+        await venue.until(lambda: venue.websockets)
+        await venue.push({"told": "all"})
+        message = await ws.receive()
+    assert message is not None
+    assert isinstance(message.data, bytes)
+
+
+async def test_a_wrong_key_of_a_handshake_or_a_wallet_is_an_error_status() -> None:
+    for name, wrong in (
+        ("gemini", {"secret": "ab"}),
+        ("ethgas", {"private_key": "0x" + "01" * 32}),
+    ):
+        if name == "ethgas":
+            pytest.importorskip("eth_keys")
+        async with MockVenue(name) as venue:
+            moved = exchange(name).at(venue.url, venue.ws_url)
+            credentials = venue.credentials.model_copy(update=wrong)
+            auth = exchange_auth(moved, credentials, throttler_limit_id="keys")
+            throttler = AsyncThrottler([RateLimit("keys", limit=5, time_interval=1.0)])
+            async with ConnectionManagersFactory(throttler, auth) as factory:
+                ws, rest = await factory.get_ws_manager(), await factory.get_rest_manager()
+                with pytest.raises(HTTPStatusError) as refused:
+                    await ws.login(rest)
+        assert refused.value.status in (400, 401)
+        assert not isinstance(refused.value, AuthenticationError)

@@ -18,6 +18,7 @@ from networkpype.auth.wallet_login import WalletLogin
 from networkpype.errors import AuthenticationError, AuthenticationFailure, ConfigurationError
 from networkpype.redact import escape, scrub
 from networkpype.rest.method import RESTMethod
+from networkpype.websocket.decoding import Compression
 from networkpype.websocket.request import WebSocketJSONRequest, WebSocketRequest
 from networkpype.websocket.response import WebSocketResponse
 
@@ -37,6 +38,7 @@ class AccessTokenLogin(WebSocketAuthPattern):
     """
 
     url: str
+    compression: Compression | None = None
     refresh_url: str
     lifetime_s: float
     throttler_limit_id: str = ""

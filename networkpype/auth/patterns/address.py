@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from networkpype.auth.patterns.base import WebSocketAuthPattern
-from networkpype.errors import MissingCredentialsError
+from networkpype.errors import ConfigurationError, MissingCredentialsError
+from networkpype.signing.typed_data import is_address
+from networkpype.websocket.decoding import Compression
 
 __all__ = ["AddressSubscribe"]
 
@@ -20,6 +22,7 @@ class AddressSubscribe(WebSocketAuthPattern):
     """
 
     url: str = ""
+    compression: Compression | None = None
     place: tuple[str, ...]
 
     def build_subscribe_auth(
@@ -29,6 +32,11 @@ class AddressSubscribe(WebSocketAuthPattern):
         if not wallet:
             raise MissingCredentialsError(
                 "a private subscription names the account; pass Credentials(wallet=...)"
+            )
+        # A private key in its place would be sent.
+        if not is_address(wallet):
+            raise ConfigurationError(
+                "the wallet is no address: 40 hex digits behind 0x; nothing was sent"
             )
         fields: Any = wallet
         for name in reversed(self.place):

@@ -7,12 +7,15 @@ from typing import Any, Protocol, Self
 
 from networkpype.auth.identity import Identity
 from networkpype.auth.outcome import AuthOutcome, PreAuth
+from networkpype.copying import shallow_copy
 from networkpype.errors import ConfigurationError
 from networkpype.rest.method import RESTMethod
+from networkpype.signing.methods import check_signing
+from networkpype.websocket.decoding import Compression
 from networkpype.websocket.request import WebSocketRequest
 from networkpype.websocket.response import WebSocketResponse
 
-__all__ = ["RESTCaller", "WebSocketAuthPattern", "merged"]
+__all__ = ["RESTCaller", "WebSocketAuthPattern", "merged", "no_outcome"]
 
 
 class RESTCaller(Protocol):
@@ -34,7 +37,8 @@ class WebSocketAuthPattern:
 
     A pattern is data until `bound_to` gives it an identity. A bound one belongs to one connection
     at a time: it remembers the ids, tokens and challenges of its last login, and `pre_auth` begins
-    anew. `auth.ws_pattern` is bound; a second connection takes ``auth.ws_pattern.fresh()``.
+    anew. `auth.ws_pattern` is bound; another connection takes that of ``auth.for_connection()``, as
+    each `WebSocketManager` of the factory does: ``manager.auth.ws_pattern``.
     """
 
     url: str = ""
@@ -42,6 +46,9 @@ class WebSocketAuthPattern:
 
     throttler_limit_id: str = ""
     """The rate limit of the REST calls that this makes."""
+
+    compression: Compression | None = None
+    """How the exchange packs its binary frames; `connect` is told so, unless the caller says."""
 
     greets: bool = False
     """True where an ack comes without a frame before it, such as KuCoin's ``welcome``."""
@@ -58,16 +65,18 @@ class WebSocketAuthPattern:
             )
         return self._identity
 
+    def __post_init__(self) -> None:
+        check_signing(self)  # of a dataclass; a str in its place would be told by the first login
+
     def bound_to(self, identity: Identity) -> Self:
         """Return a copy for this identity, as if no login had been."""
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin._identity = identity
+        twin = shallow_copy(self)
+        object.__setattr__(twin, "_identity", identity)  # the user's own class may be frozen
         twin.reset()
         return twin
 
     def fresh(self) -> Self:
-        """Return a copy for another connection of the same identity."""
+        """Return a copy for another connection of the same identity; `for_connection` does so."""
         return self.bound_to(self.identity)
 
     def reset(self) -> None:
@@ -117,6 +126,14 @@ class WebSocketAuthPattern:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url})"
+
+
+def no_outcome(pattern: WebSocketAuthPattern, returned: object) -> ConfigurationError:
+    """Return what to say of a pattern that returned no AuthOutcome for a frame."""
+    return ConfigurationError(
+        f"{type(pattern).__name__}.handle_auth_response returned {type(returned).__name__}; it "
+        "must return an AuthOutcome, AuthOutcome.not_mine() where the frame is none of the login's"
+    )
 
 
 def merged(payload: Any, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from networkpype.auth.patterns.base import RESTCaller, WebSocketAuthPattern
 from networkpype.auth.patterns.rules import Rule, judge, value_at
 from networkpype.errors import ConfigurationError
 from networkpype.signing.methods import SigningMethod
+from networkpype.websocket.decoding import Compression
 from networkpype.websocket.request import WebSocketJSONRequest, WebSocketRequest
 from networkpype.websocket.response import WebSocketResponse
 
@@ -30,6 +31,7 @@ class Challenge(WebSocketAuthPattern):
 
     url: str = ""
     throttler_limit_id: str = ""
+    compression: Compression | None = None
     ask: Mapping[str, str]
     """The frame that asks; the key is put in as `key_field`."""
     when: Mapping[str, str]

@@ -18,10 +18,11 @@ from networkpype.auth.schemes.draft import Template
 from networkpype.errors import MissingCredentialsError
 from networkpype.signing.methods import HMAC, SigningMethod
 from networkpype.signing.timestamps import TimeFormat, time_writer
+from networkpype.websocket.decoding import Compression
 from networkpype.websocket.request import WebSocketJSONRequest, WebSocketRequest
 from networkpype.websocket.response import WebSocketResponse
 
-__all__ = ["FrameLogin", "JSONText", "LoginDraft", "Whole", "filled"]
+__all__ = ["LOGIN_FIELDS", "FrameLogin", "JSONText", "LoginDraft", "Whole", "filled"]
 
 
 class LoginDraft:
@@ -67,9 +68,9 @@ class JSONText:
 def filled(frame: Any, draft: LoginDraft) -> Any:
     """Return the frame with every text in it read as a template."""
     if isinstance(frame, str):
-        return Template(frame, LOGIN_FIELDS)(draft) if "{" in frame else frame
+        return Template(frame, LOGIN_FIELDS, place="frame")(draft) if "{" in frame else frame
     if isinstance(frame, Whole):
-        text = Template(frame.text, LOGIN_FIELDS)(draft)
+        text = Template(frame.text, LOGIN_FIELDS, place="frame")(draft)
         return int(text) if text.isdecimal() else text
     if isinstance(frame, JSONText):
         return codec.dumps_utf8(filled(frame.frame, draft))
@@ -93,6 +94,7 @@ class FrameLogin(WebSocketAuthPattern):
 
     url: str = ""
     throttler_limit_id: str = ""
+    compression: Compression | None = None
     message: str
     frame: Mapping[str, Any]
     rules: Sequence[Rule]
@@ -133,7 +135,8 @@ class FrameLogin(WebSocketAuthPattern):
             draft.nonce = str(identity.nonce())
         else:
             draft.nonce = identity.random_text()
-        draft.signature = identity.sign(self.signing, Template(self.message, LOGIN_FIELDS)(draft))
+        write_message = Template(self.message, LOGIN_FIELDS, place="message")
+        draft.signature = identity.sign(self.signing, write_message(draft))
         return draft
 
     def next_id(self) -> str:

@@ -15,6 +15,7 @@ from networkpype.auth.patterns.rules import Rule, judge
 from networkpype.auth.schemes.draft import Template
 from networkpype.signing.methods import HMAC, SigningMethod
 from networkpype.signing.timestamps import TimeFormat, time_writer
+from networkpype.websocket.decoding import Compression
 from networkpype.websocket.response import WebSocketResponse
 
 __all__ = ["HandshakeLogin"]
@@ -45,6 +46,7 @@ class HandshakeLogin(WebSocketAuthPattern):
     """
 
     url: str
+    compression: Compression | None = None
     headers: Mapping[str, str]
     message: str
     payload: str = ""
@@ -56,9 +58,13 @@ class HandshakeLogin(WebSocketAuthPattern):
     rules: Sequence[Rule] = ()
 
     def __post_init__(self) -> None:
-        self._write_payload = Template(self.payload, _FIELDS)
-        self._write_message = Template(self.message, _FIELDS)
-        self._headers = {name: Template(text, _FIELDS) for name, text in self.headers.items()}
+        super().__post_init__()
+        self._write_payload = Template(self.payload, _FIELDS, place="payload")
+        self._write_message = Template(self.message, _FIELDS, place="message")
+        self._headers = {
+            name: Template(text, _FIELDS, place=f'headers["{name}"]')
+            for name, text in self.headers.items()
+        }
         self._write_time = time_writer(self.timestamp)
 
     async def pre_auth(self, rest: RESTCaller | None) -> PreAuth:

@@ -15,6 +15,7 @@ from networkpype.auth.patterns.rules import Rule, judge, value_at
 from networkpype.auth.schemes.draft import Template
 from networkpype.signing.methods import HMAC, SigningMethod
 from networkpype.signing.timestamps import TimeFormat, time_writer
+from networkpype.websocket.decoding import Compression
 from networkpype.websocket.response import WebSocketResponse
 
 __all__ = ["MESSAGE_FIELDS", "InlineSignature", "InlineToken", "KeyChoice", "SignedRequests"]
@@ -54,6 +55,7 @@ class InlineSignature(WebSocketAuthPattern):
 
     url: str = ""
     throttler_limit_id: str = ""
+    compression: Compression | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers of the handshake."""
     message: str
@@ -67,7 +69,8 @@ class InlineSignature(WebSocketAuthPattern):
     acks: Sequence[Rule] = ()
 
     def __post_init__(self) -> None:
-        self._message = Template(self.message, MESSAGE_FIELDS)
+        super().__post_init__()
+        self._message = Template(self.message, MESSAGE_FIELDS, place="message")
         self._fields = _prepared(self.fields)
         self._write_time = time_writer(self.timestamp)
 
@@ -119,6 +122,7 @@ class InlineToken(WebSocketAuthPattern):
 
     url: str = ""
     throttler_limit_id: str = ""
+    compression: Compression | None = None
     token: Callable[[Identity], str]
     field_name: str
     rules: Sequence[Rule] = ()
@@ -159,7 +163,10 @@ class SignedRequests(FrameLogin):
     subscribes: InlineSignature
 
     def __post_init__(self) -> None:
-        self._request_message = Template(self.request_message, MESSAGE_FIELDS)
+        super().__post_init__()
+        self._request_message = Template(
+            self.request_message, MESSAGE_FIELDS, place="request_message"
+        )
 
     def reset(self) -> None:
         super().reset()
@@ -203,9 +210,9 @@ class SignedRequests(FrameLogin):
 def _prepared(value: Any) -> Callable[[MessageDraft], Any]:
     """Return what fills the templates in a frame in, made ready once."""
     if isinstance(value, str):
-        return Template(value, MESSAGE_FIELDS) if "{" in value else lambda _: value
+        return Template(value, MESSAGE_FIELDS, place="fields") if "{" in value else lambda _: value
     if isinstance(value, Whole):
-        text = Template(value.text, MESSAGE_FIELDS)
+        text = Template(value.text, MESSAGE_FIELDS, place="fields")
         return lambda draft: int(text(draft))
     if isinstance(value, Mapping):
         named = [(name, _prepared(inner)) for name, inner in value.items()]

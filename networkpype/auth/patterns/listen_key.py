@@ -15,6 +15,7 @@ from networkpype.auth.patterns.rules import value_at
 from networkpype.errors import AuthenticationError, ConfigurationError, HTTPStatusError
 from networkpype.redact import escape
 from networkpype.rest.method import RESTMethod
+from networkpype.websocket.decoding import Compression
 from networkpype.websocket.response import WebSocketResponse
 
 __all__ = ["ListenKey"]
@@ -31,6 +32,7 @@ class ListenKey(WebSocketAuthPattern):
     """
 
     url: str
+    compression: Compression | None = None
     key_url: str
     throttler_limit_id: str = ""
     lifetime_s: float = 3600.0

@@ -20,6 +20,7 @@ from networkpype.errors import (
 )
 from networkpype.redact import escape
 from networkpype.rest.method import RESTMethod
+from networkpype.websocket.decoding import Compression
 from networkpype.websocket.response import WebSocketResponse
 from networkpype.wire import encode_pairs, split_url
 
@@ -46,6 +47,7 @@ class RestToken(WebSocketAuthPattern):
     token_url: str
     url: str = ""
     throttler_limit_id: str = ""
+    compression: Compression | None = None
     method: RESTMethod = RESTMethod.POST
     data: Mapping[str, Any] | None = None
     token_at: str = "token"  # noqa: S105

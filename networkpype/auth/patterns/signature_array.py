@@ -11,6 +11,7 @@ from networkpype.auth.patterns.base import WebSocketAuthPattern
 from networkpype.auth.patterns.rules import Rule, judge
 from networkpype.signing.methods import SigningMethod
 from networkpype.signing.timestamps import whole_ms
+from networkpype.websocket.decoding import Compression
 from networkpype.websocket.response import WebSocketResponse
 
 __all__ = ["SignatureArray"]
@@ -24,6 +25,7 @@ class SignatureArray(WebSocketAuthPattern):
     """
 
     url: str = ""
+    compression: Compression | None = None
     signing: SigningMethod
     rules: Sequence[Rule] = ()
     instruction: str = "subscribe"

@@ -11,6 +11,7 @@ from networkpype.auth.patterns.base import WebSocketAuthPattern
 from networkpype.auth.patterns.rules import Rule, judge
 from networkpype.signing.methods import HMAC, SigningMethod
 from networkpype.signing.timestamps import time_writer
+from networkpype.websocket.decoding import Compression
 from networkpype.websocket.request import WebSocketJSONRequest, WebSocketRequest
 from networkpype.websocket.response import WebSocketResponse
 from networkpype.wire import encode_pairs, split_url
@@ -31,6 +32,7 @@ class SignedQueryLogin(WebSocketAuthPattern):
 
     url: str
     throttler_limit_id: str = ""
+    compression: Compression | None = None
     key_name: str
     method_name: str
     version_name: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from networkpype.redact import escape
 from networkpype.rest.method import RESTMethod
 from networkpype.signing.methods import HMAC, SigningMethod
 from networkpype.signing.timestamps import whole_ms
+from networkpype.websocket.decoding import Compression
 from networkpype.websocket.request import WebSocketJSONRequest, WebSocketRequest
 from networkpype.websocket.response import WebSocketResponse
 from networkpype.wire import encode_value
@@ -45,6 +47,7 @@ class WebSocketAPI(WebSocketAuthPattern):
 
     url: str
     throttler_limit_id: str = ""
+    compression: Compression | None = None
     login: str = "userDataStream.subscribe.signature"
     signing: SigningMethod = field(default_factory=HMAC)
     recv_window: int | None = None
@@ -147,8 +150,11 @@ class WebSocketAPI(WebSocketAuthPattern):
         """Return the seconds from now until a time in ms, None where there is none ahead."""
         if isinstance(ms, bool) or not isinstance(ms, (int, float)):
             return None
-        seconds = ms / 1e3 - self.identity.time()
-        return seconds if seconds > 0 else None
+        try:
+            seconds = ms / 1e3 - self.identity.time()
+        except OverflowError:  # an int of hundreds of digits
+            return None
+        return seconds if 0 < seconds < math.inf else None
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

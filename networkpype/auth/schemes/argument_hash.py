@@ -37,8 +37,14 @@ class ArgumentHash(RESTScheme):
     draft = staticmethod(draft_of_data)
 
     def __post_init__(self) -> None:
-        self._added = [(name, Template(text)) for name, text in self.added.items()]
-        self._headers = [(name, Template(text)) for name, text in self.headers.items()]
+        super().__post_init__()
+        self._added = [
+            (name, Template(text, place=f'added["{name}"]')) for name, text in self.added.items()
+        ]
+        self._headers = [
+            (name, Template(text, place=f'headers["{name}"]'))
+            for name, text in self.headers.items()
+        ]
         self._write_time = time_writer(self.timestamp)
 
     def canonical(self, draft: Draft) -> None:

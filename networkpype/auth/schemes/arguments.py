@@ -12,7 +12,7 @@ from networkpype.auth.schemes.draft import Draft
 from networkpype.errors import ConfigurationError
 from networkpype.rest.request import RESTRequest
 
-__all__ = ["arguments_of", "draft_of_data"]
+__all__ = ["arguments_of", "draft_of_data", "query_arguments"]
 
 
 def draft_of_data(request: RESTRequest, identity: Identity) -> Draft:
@@ -47,12 +47,12 @@ def arguments_of(draft: Draft, *, params_too: bool = False) -> Mapping[str, Any]
         )
     if not (params_too and draft.query):
         return data
-    more = _query_arguments(draft)
+    more = query_arguments(draft)
     draft.query = ""
     return {**more, **data}
 
 
-def _query_arguments(draft: Draft) -> Mapping[str, Any]:
+def query_arguments(draft: Draft) -> Mapping[str, Any]:
     """Return the query's arguments, with the types that the caller gave them where it can be."""
     params = draft.request.params
     if isinstance(params, Mapping) and not draft.request.wire_url.query:
@@ -61,8 +61,8 @@ def _query_arguments(draft: Draft) -> Mapping[str, Any]:
     arguments = dict(pairs)
     if len(arguments) != len(pairs):
         raise ConfigurationError(
-            "a parameter is there twice, and this exchange takes parameters in a JSON body, where "
-            "a name has one value; pass data={name: [...]}"
+            "a parameter is there twice, and this exchange takes parameters in the body, where a "
+            "name has one value; pass data={name: [...]}"
         )
     return arguments
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from networkpype.auth.identity import Identity
-from networkpype.auth.schemes.draft import Draft
+from networkpype.auth.schemes.draft import Draft, unset_field
 from networkpype.rest.request import RESTRequest
+from networkpype.signing.methods import check_signing
 
 __all__ = ["Choice", "RESTScheme"]
 
@@ -19,6 +20,9 @@ class RESTScheme(ABC):
     sets what it makes on the draft. One instance serves any number of identities at once, so it
     keeps nothing between requests.
     """
+
+    def __post_init__(self) -> None:
+        check_signing(self)  # of a dataclass; a str in its place would be told by the first call
 
     @abstractmethod
     def canonical(self, draft: Draft) -> None:
@@ -36,6 +40,10 @@ class RESTScheme(ABC):
     def place(self, draft: Draft) -> None:
         """Put ``draft.signature`` and what goes with it into headers, query or body."""
 
+    def explained(self, draft: Draft) -> Mapping[str, str]:
+        """Return what there is to compare besides, where the string to sign is a digest itself."""
+        return {}
+
     def chosen(self, request: RESTRequest, identity: Identity) -> RESTScheme:
         """Return the scheme that takes the steps: this one, unless it chooses among others."""
         return self
@@ -43,30 +51,42 @@ class RESTScheme(ABC):
     draft: Callable[[RESTRequest, Identity], Draft] = Draft
     """Begins: takes the request apart, each part as the encoder writes it."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     def sign(self, request: RESTRequest, identity: Identity) -> RESTRequest:
         """Take all steps and return the request, signed."""
-        scheme = self.chosen(request, identity)
-        draft = scheme.draft(request, identity)
-        scheme.canonical(draft)
-        draft.string_to_sign = scheme.string_to_sign(draft)
-        draft.signature = scheme.signature(draft)
-        scheme.place(draft)
-        draft.finish()
-        return request
+        try:
+            scheme = self.chosen(request, identity)
+            draft = scheme.draft(request, identity)
+            scheme.canonical(draft)
+            draft.string_to_sign = scheme.string_to_sign(draft)
+            draft.signature = scheme.signature(draft)
+            scheme.place(draft)
+            draft.finish()
+            return request
+        except AttributeError as error:
+            failed = unset_field(error)
+        raise failed
 
     def steps(self, request: RESTRequest, identity: Identity) -> Iterator[tuple[str, Draft]]:
         """Take the steps one by one, yielding each one's name and the draft after it."""
-        scheme = self.chosen(request, identity)
-        draft = scheme.draft(request, identity)
-        scheme.canonical(draft)
-        yield "canonical", draft
-        draft.string_to_sign = scheme.string_to_sign(draft)
-        yield "string to sign", draft
-        draft.signature = scheme.signature(draft)
-        yield "signature", draft
-        scheme.place(draft)
-        draft.finish()
-        yield "placing", draft
+        try:
+            scheme = self.chosen(request, identity)
+            draft = scheme.draft(request, identity)
+            scheme.canonical(draft)
+            yield "canonical", draft
+            draft.string_to_sign = scheme.string_to_sign(draft)
+            yield "string to sign", draft
+            draft.signature = scheme.signature(draft)
+            yield "signature", draft
+            scheme.place(draft)
+            draft.finish()
+            yield "placing", draft
+            return
+        except AttributeError as error:
+            failed = unset_field(error)
+        raise failed
 
 
 class Choice(RESTScheme):
@@ -90,6 +110,9 @@ class Choice(RESTScheme):
 
     def place(self, draft: Draft) -> None:
         self._of(draft).place(draft)
+
+    def explained(self, draft: Draft) -> Mapping[str, str]:
+        return self._of(draft).explained(draft)
 
     def _of(self, draft: Draft) -> RESTScheme:
         return self.chosen(draft.request, draft.identity)

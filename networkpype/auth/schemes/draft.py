@@ -14,7 +14,7 @@ from networkpype.rest.request import RESTRequest
 from networkpype.signing.methods import digest_hex
 from networkpype.wire import encode_query, is_encoded
 
-__all__ = ["FIELDS", "Draft", "Field", "Template"]
+__all__ = ["FIELDS", "Draft", "Field", "Template", "unset_field"]
 
 
 class Draft:
@@ -112,9 +112,9 @@ class Draft:
         request.url = f"{self.scheme}://{self.host}{self.path}"
         query = self.query
         if query and not is_encoded(query):
-            _check_escapes(query)
+            query = _checked(query)
         request.params = query or None
-        if not self.body and request.data and query == self._came:
+        if not self.body and request.data and self.query == self._came:
             raise ConfigurationError(
                 "the scheme settled no place for data, which would not be sent; set draft.body in "
                 "its canonical step, such as by Layout().settle(draft)"
@@ -130,13 +130,6 @@ class Draft:
             own = {k: v for k, v in given.items() if str(k).lower() not in placed} | own
         request.headers = own
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name not in Draft.__slots__:
-            raise AttributeError(f"Draft has no {name}")
-        raise ConfigurationError(
-            f"a step of the scheme asks for {name}, which no step before it has set"
-        )
-
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("Draft does not pickle or copy: it holds a signature")
 
@@ -144,12 +137,26 @@ class Draft:
         return f"Draft({self.request!r})"
 
 
-def _check_escapes(query: str) -> None:
-    if encode_query("", query) != query:
+def unset_field(error: AttributeError) -> ConfigurationError:
+    """Return what to say of a field that a draft does not have yet; raise any other error on."""
+    # No Draft.__getattr__() says it: on Python 3.11 that doubles the time of every look at a draft.
+    if not isinstance(error.obj, Draft) or error.name not in Draft.__slots__:
+        raise error
+    return ConfigurationError(
+        f"a step of the scheme asks for {error.name}, which no step before it has set"
+    )
+
+
+def _checked(query: str) -> str:
+    """Return what is sent as this query; raise where nothing is."""
+    # The first of two is taken for the one behind the path.
+    params = f"?{query}" if query[0] == "?" else query
+    if encode_query("", params) != query:
         raise ConfigurationError(
             "the scheme left characters in the query that have to be escaped, so what it signed is "
             "not what would be sent; write the query with networkpype.wire.encode_pairs"
         )
+    return params
 
 
 Field: TypeAlias = "str | Callable[[Any], str]"
@@ -181,30 +188,56 @@ FIELDS: dict[str, Field] = {
 class Template:
     """A text with fields in braces, such as ``{timestamp}{method}{path_qs}{body}``.
 
-    `render` fills it in from a draft.
+    `render` fills it in from a draft. `place` names it in errors, which do not show the text.
     """
 
     __slots__ = ("render", "text")
 
-    def __init__(self, text: str, fields: Mapping[str, Field] = FIELDS) -> None:
+    def __init__(
+        self, text: str, fields: Mapping[str, Field] = FIELDS, *, place: str = "the template"
+    ) -> None:
         self.text = text
         form, found = "", list[Field]()
-        for literal, name, _, _ in Formatter().parse(text):
+        for literal, name, form_of_field in _parsed(text, place):
             form += literal.replace("%", "%%")
             if name is None:
                 continue
             if name not in fields:
                 known = ", ".join(fields)
-                raise ConfigurationError(f'"{text}" names the field "{name}"; known: {known}')
+                raise ConfigurationError(f'{place} names the field "{name}"; known: {known}')
+            if form_of_field:
+                raise ConfigurationError(
+                    f'{place} gives "{name}" a form, "{form_of_field}"; a field is its name in '
+                    f"braces, {{{name}}}, and is put in as it is"
+                )
             form += "%s"
             found.append(fields[name])
         self.render: Callable[[Any], str] = _renderer(form, found)
 
     def __call__(self, source: Any) -> str:
-        return self.render(source)
+        try:
+            return self.render(source)
+        except AttributeError as error:
+            failed = unset_field(error)
+        raise failed
 
     def __repr__(self) -> str:
         return f"Template({self.text!r})"
+
+
+def _parsed(text: str, place: str) -> list[tuple[str, str | None, str]]:
+    """Return each literal, and the field behind it with the conversion and format it is given."""
+    try:
+        return [
+            (literal, name, (f"!{conversion}" if conversion else "") + (f":{form}" if form else ""))
+            for literal, name, form, conversion in Formatter().parse(text)
+        ]
+    except ValueError as error:
+        problem = str(error)  # such as: Single '}' encountered in format string
+    raise ConfigurationError(
+        f"{place} has braces that do not close or open ({problem}); double one that stands for "
+        "itself: {{ or }}"
+    )
 
 
 def _renderer(form: str, fields: list[Field]) -> Callable[[Any], str]:
@@ -217,9 +250,9 @@ def _renderer(form: str, fields: list[Field]) -> Callable[[Any], str]:
         read: Callable[[Any], Any] = attrgetter(*names)
         if form == "%s":
             return read
-        return (
-            _joiner(form, read) if form == "%s" * len(names) else lambda source: form % read(source)
-        )
+        if form == "%s" * len(names):
+            return _joiner(form, read)
+        return lambda source: form % read(source)
     reads = [attrgetter(field) if isinstance(field, str) else field for field in fields]
     return lambda source: form % tuple([read(source) for read in reads])
 
@@ -232,6 +265,7 @@ def _joiner(form: str, read: Callable[[Any], Any]) -> Callable[[Any], str]:
         try:
             return join(values)  # half of what the form takes
         except TypeError:
-            return form % values  # a step has set what is no text
+            text: str = form % values  # a step has set what is no text
+            return text
 
     return render

@@ -32,28 +32,35 @@ class HeaderSignature(RESTScheme):
     """A Content-Type of its own for requests whose body sets none."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.layout.params_in_body or self.layout.sort_query:
             self.draft = self.layout.draft
-        self._message = Template(self.message).render
-        self._headers = [(name, Template(text).render) for name, text in self.headers.items()]
+        self._message = Template(self.message, place="message").render
+        self._headers = [
+            (name, Template(text, place=f'headers["{name}"]').render)
+            for name, text in self.headers.items()
+        ]
         self._write_time = time_writer(self.timestamp)
+        # Under names of their own: beside a class attribute each look takes three times as long.
+        self._lifetime_s, self._window = self.expires_in_s, self.recv_window
+        self._type, self._settle = self.content_type, self.layout.settle
         texts = "".join((self.message, *self.headers.values()))
         self._takes_nonce = "{nonce}" in texts
         self._takes_time = "{timestamp}" in texts
 
     def canonical(self, draft: Draft) -> None:
-        if self.expires_in_s is not None:
+        if self._lifetime_s is not None:
             now = draft.identity.time()
-            draft.expires = self._write_time(now + self.expires_in_s)
+            draft.expires = self._write_time(now + self._lifetime_s)
             if self._takes_time:
                 draft.timestamp = self._write_time(now)
         elif self._takes_time:
             draft.timestamp = self._write_time(draft.identity.time())
         if self._takes_nonce:
             draft.nonce = str(draft.identity.nonce())
-        draft.recv_window = self.recv_window
-        draft.content_type = self.content_type
-        self.layout.settle(draft)
+        draft.recv_window = self._window
+        draft.content_type = self._type
+        self._settle(draft)
 
     def string_to_sign(self, draft: Draft) -> str:
         return self._message(draft)

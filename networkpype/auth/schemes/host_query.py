@@ -33,6 +33,7 @@ class HostQuerySignature(RESTScheme):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         fixed = {"SignatureMethod": self.signature_method, "SignatureVersion": self.version}
         self._fixed = encode_pairs(fixed)
 

@@ -35,6 +35,7 @@ class InstructionSignature(RESTScheme):
     window_ms: int = 5000
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._window = str(self.window_ms)
         self._layout = Layout(params_in_body=True, sort_body=True)
 

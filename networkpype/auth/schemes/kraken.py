@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from networkpype import codec
 from networkpype.auth.identity import Identity
-from networkpype.auth.schemes.arguments import draft_of_data
+from networkpype.auth.schemes.arguments import draft_of_data, query_arguments
 from networkpype.auth.schemes.base import RESTScheme
 from networkpype.auth.schemes.draft import Draft
 from networkpype.errors import ConfigurationError
@@ -42,12 +42,18 @@ class KrakenSignature(RESTScheme):
     draft = staticmethod(draft_of_data)
 
     def canonical(self, draft: Draft) -> None:
+        if draft.method != "POST":
+            # The reference has no private call of another method, and the body is what is signed.
+            raise ConfigurationError(
+                f"{draft.method} {draft.path} is none of Kraken's private calls, all of which are "
+                "POST; pass method=RESTMethod.POST"
+            )
         data = draft.request.data
         if isinstance(data, _TEXTS):
             _take_text(draft, data if isinstance(data, str) else bytes(data).decode())
             return
         if draft.query:
-            data = {**_query_arguments(draft), **(data or {})}
+            data = {**query_arguments(draft), **(data or {})}
             draft.query = ""
         if not isinstance(data or {}, Mapping):
             raise ConfigurationError(
@@ -116,20 +122,6 @@ class KrakenFuturesSignature(RESTScheme):
         headers["Authent"] = draft.signature
         if draft.nonce:
             headers["Nonce"] = draft.nonce
-
-
-def _query_arguments(draft: Draft) -> Mapping[str, Any]:
-    params = draft.request.params
-    if isinstance(params, Mapping) and not draft.request.wire_url.query:
-        return params
-    pairs = parse_qsl(draft.query, keep_blank_values=True)
-    arguments = dict(pairs)
-    if len(arguments) != len(pairs):
-        raise ConfigurationError(
-            "a parameter is there twice, and Kraken takes parameters in the body, where a name has "
-            "one value; pass data={name: [...]}"
-        )
-    return arguments
 
 
 def _wants_json(body: Mapping[str, Any]) -> bool:

@@ -36,6 +36,7 @@ class PayloadSignature(RESTScheme):
     content_type: str = JSON_TYPE
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.payload_is_body:
             self.draft = draft_of_data
 

@@ -41,11 +41,14 @@ class AnyKey(SigningMethod):
     def signer(self, secret: str, password: str | None = None) -> Signer:
         if "-----BEGIN " not in secret:
             return self.with_secret.signer(secret)
+        return self.private_signer(secret, password)
+
+    def private_signer(self, private_key: str, password: str | None = None) -> Signer:
         # Imported here, for most keys are HMAC's and need none of it.
         from networkpype.signing.asymmetric import RSA, PrivateKey
 
         method = RSA() if self.rsa_only else PrivateKey()
-        return method.signer(secret, password)
+        return method.signer(private_key, password)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -75,6 +78,7 @@ class QuerySignature(RESTScheme):
     repeated: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._window = f"recvWindow={self.recv_window}" if self.recv_window else ""
 
     def draft(self, request: RESTRequest, identity: Identity) -> Draft:

@@ -17,6 +17,7 @@ from networkpype.signing.typed_data import (
     EVM,
     Fields,
     TypedData,
+    is_address,
     keccak,
     split_signature,
 )
@@ -25,7 +26,6 @@ __all__ = ["TypedAction"]
 
 _ZERO = "0x" + "0" * 40
 _ENVELOPE = frozenset({"action", "nonce", "vaultAddress", "expiresAfter", "signature"})
-_address = re.compile(r"(?:0x)?([0-9a-fA-F]{40})").fullmatch
 _chain_id = re.compile(r"0x[0-9a-fA-F]{1,16}").fullmatch
 
 
@@ -50,6 +50,7 @@ class TypedAction(RESTScheme):
     signing: EVM = field(default_factory=EVM)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._agent = TypedData(
             {"name": "Exchange", "version": "1", "chainId": 1337, "verifyingContract": _ZERO},
             {"Agent": (("source", "string"), ("connectionId", "bytes32"))},
@@ -93,6 +94,21 @@ class TypedAction(RESTScheme):
             action, envelope["nonce"], envelope["vaultAddress"], envelope["expiresAfter"]
         )
         return self._agent.digest({"source": self.source, "connectionId": hashed})
+
+    def explained(self, draft: Draft) -> Mapping[str, str]:
+        """Return the action, and the message (EIP-712) whose digest the string to sign is."""
+        envelope = draft.request.data
+        action = envelope["action"]
+        told = {"action": codec.dumps_utf8(action)}
+        if action["type"] in self.user_actions:
+            primary, fields = self.user_actions[action["type"]]
+            message = {name: action.get(name, "") for name, _ in fields}
+            return told | {"typed data": f"{primary} {codec.dumps_utf8(message)}"}
+        hashed = action_hash(
+            action, envelope["nonce"], envelope["vaultAddress"], envelope["expiresAfter"]
+        )
+        message = {"source": self.source, "connectionId": f"0x{hashed.hex()}"}
+        return told | {"typed data": f"Agent {codec.dumps_utf8(message)}"}
 
     def signature(self, draft: Draft) -> str:
         return draft.identity.sign(self.signing, draft.string_to_sign)
@@ -178,10 +194,11 @@ def action_hash(
 
 
 def _account(vault: Any) -> bytes:
-    found = _address(vault) if isinstance(vault, str) else None
-    if found is None:
+    # Some write it without its 0x, which is no part of what is hashed.
+    whole = f"0x{vault.removeprefix('0x')}" if isinstance(vault, str) else ""
+    if not is_address(whole):
         raise ConfigurationError("vaultAddress is no address: 40 hex digits behind 0x")
-    return b"\1" + bytes.fromhex(found[1])
+    return b"\1" + bytes.fromhex(whole[2:])
 
 
 def _whole(fields: dict[str, Any], name: str) -> int:

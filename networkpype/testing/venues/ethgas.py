@@ -54,10 +54,26 @@ class ETHGasSocket(Socket):
         return frame.get("cmd") == "subscribe" and channel.startswith(("account", "user", "order"))
 
     def answered(self, frame: Frame) -> Frame:
-        return {"cmd": frame.get("cmd"), "status": "success", "data": frame.get("data")}
+        return _naming(frame, {"cmd": frame.get("cmd"), "status": "success"})
+
+    def denied(self, frame: Frame, refusal: Refusal) -> Frame:
+        return _naming(frame, self.refused(frame, refusal))
+
+    def topics(self, frame: Frame) -> tuple[bool, list[str]]:
+        if frame.get("cmd") not in ("subscribe", "unsubscribe"):
+            return False, []
+        data = frame.get("data") or {}
+        channel, market = str(frame.get("channel", data.get("channel"))), data.get("market")
+        return frame["cmd"] == "subscribe", [f"{channel}.{market}" if market else channel]
 
     def expired(self) -> Frame:
         return {"cmd": "token_expired", "data": {"message": "Access token has expired"}}
+
+
+def _naming(frame: Frame, answer: Frame) -> Frame:
+    """Say what it is an answer to."""
+    named = {"channel": frame["channel"]} if "channel" in frame else {}
+    return {**answer, **named, "data": frame.get("data")}
 
 
 def check_bearer(request: ReceivedRequest, account: Account) -> None:
@@ -120,7 +136,10 @@ def _refresh(request: ReceivedRequest, account: Account) -> Answer:
     given = json.loads(text_of(request)).get("refreshToken")
     account.check_token(given)
     account.revoke(given)
-    fresh = {"accessToken": account.issue(_HOUR_S), "refreshToken": account.issue(_WEEK_S)}
+    fresh = {
+        "accessToken": account.issue(_HOUR_S),
+        "refreshToken": account.issue(_WEEK_S, "refresh-"),
+    }
     return _told({**fresh, "expiresIn": int(_HOUR_S)})
 
 

@@ -98,7 +98,21 @@ class CoinExSocket(Socket):
     def is_private(self, frame: Frame) -> bool:
         return str(frame.get("method")).startswith(self.private)
 
-    answered = accepted
+    def answered(self, frame: Frame) -> Frame:
+        answer = self.accepted(frame)
+        if frame.get("method") == "server.ping":
+            answer["data"] = {"result": "pong"}
+        return answer
+
+    def topics(self, frame: Frame) -> tuple[bool, list[str]]:
+        channel, _, verb = str(frame.get("method")).partition(".")
+        if verb not in ("subscribe", "unsubscribe"):
+            return False, []
+        params = frame.get("params") or {}
+        listed = params.get("market_list", params.get("ccy_list")) or []
+        # The depth's markets come with limit, interval and whether each push is the whole book.
+        names = [each[0] if isinstance(each, list) else each for each in listed]
+        return verb == "subscribe", [f"{channel}.{name}" for name in names] or [channel]
 
 
 class MEXCContractSocket(Socket):

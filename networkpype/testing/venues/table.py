@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from functools import partial
 
@@ -18,16 +17,8 @@ from networkpype.testing.venues import (
     tokens,
 )
 from networkpype.testing.venues.account import Account
-from networkpype.testing.venues.headers import (
-    Headers,
-    check_deribit,
-    check_gate,
-    check_kucoin,
-    decoded_query,
-    iso_ms,
-    seconds,
-    text_of,
-)
+from networkpype.testing.venues.headers import check_deribit, check_gate, check_kucoin
+from networkpype.testing.venues.headers_table import HEADERS
 from networkpype.testing.venues.refusals import REFUSALS
 from networkpype.testing.venues.venue import Endpoint, Venue
 from networkpype.testing.wire import Answer, ReceivedRequest
@@ -37,20 +28,6 @@ __all__ = ["VENUES"]
 _PASSPHRASE = ("key", "secret", "passphrase")
 _MEMO = ("key", "secret", "memo")
 _QUERY_ONLY = frozenset({"query", "time"})
-
-
-def _arguments(request: ReceivedRequest) -> str:
-    return request.raw_query if request.method in ("GET", "DELETE") else text_of(request)
-
-
-def _woo(request: ReceivedRequest, account: Account, stamp: str) -> str:
-    if not request.path.startswith("/v1/"):
-        return stamp + request.method + request.raw_path + text_of(request)
-    return f"{request.raw_query or text_of(request)}|{stamp}"
-
-
-def _whole(request: ReceivedRequest, account: Account, stamp: str) -> str:
-    return stamp + request.method + request.raw_path + text_of(request)
 
 
 def _listen_token(request: ReceivedRequest, account: Account) -> Answer:
@@ -82,27 +59,9 @@ _KUCOIN = Venue(
 )
 _GATE = Venue(check=check_gate, refuse=REFUSALS["gate"], socket=inline.GateSocket)
 _COINEX = Venue(
-    check=Headers(
-        key="X-COINEX-KEY",
-        signature="X-COINEX-SIGN",
-        time="X-COINEX-TIMESTAMP",
-        message=lambda request, account, stamp: (
-            request.method + request.raw_path + text_of(request) + stamp
-        ),
-        window="X-COINEX-WINDOWTIME",
-        behind_ms=5000,
-        ahead_ms=5000,
-    ),
+    check=HEADERS["coinex"],
     refuse=REFUSALS["coinex"],
     socket=rpc_logins.CoinExSocket,
-)
-_BITMART = Headers(
-    key="X-BM-KEY",
-    signature="X-BM-SIGN",
-    time="X-BM-TIMESTAMP",
-    message=lambda request, account, stamp: f"{stamp}#{account.memo}#{_arguments(request)}",
-    behind_ms=60_000,
-    ahead_ms=60_000,
 )
 
 VENUES: dict[str, Venue] = {
@@ -135,45 +94,25 @@ VENUES: dict[str, Venue] = {
         signs=frozenset({"body"}),
     ),
     "bitget": Venue(
-        check=Headers(
-            key="ACCESS-KEY",
-            signature="ACCESS-SIGN",
-            time="ACCESS-TIMESTAMP",
-            phrase="ACCESS-PASSPHRASE",
-            # The query counts as it was before percent-encoding: the official SDK signs it so
-            # (BitgetLimited/v3-bitget-api-sdk, bitget/utils.py).
-            message=lambda request, account, stamp: (
-                stamp + request.method + decoded_query(request) + text_of(request)
-            ),
-            form="base64",
-            behind_ms=30_000,
-            ahead_ms=30_000,
-        ),
+        check=HEADERS["bitget"],
         refuse=REFUSALS["bitget"],
         socket=op_logins.BitgetSocket,
         fields=_PASSPHRASE,
     ),
     "bitmart": Venue(
-        check=_BITMART, refuse=REFUSALS["bitmart"], socket=op_logins.BitmartSocket, fields=_MEMO
+        check=HEADERS["bitmart"],
+        refuse=REFUSALS["bitmart"],
+        socket=op_logins.BitmartSocket,
+        fields=_MEMO,
     ),
     "bitmart-contract": Venue(
-        check=_BITMART,
+        check=HEADERS["bitmart"],
         refuse=REFUSALS["bitmart"],
         socket=op_logins.BitmartContractSocket,
         fields=_MEMO,
     ),
     "bitmex": Venue(
-        check=Headers(
-            key="api-key",
-            signature="api-signature",
-            time="api-expires",
-            message=lambda request, account, stamp: (
-                request.method + request.raw_path + stamp + text_of(request)
-            ),
-            stamp=seconds,
-            behind_ms=-1,
-            ahead_ms=math.inf,
-        ),
+        check=HEADERS["bitmex"],
         refuse=REFUSALS["bitmex"],
         socket=op_logins.BitMEXSocket,
     ),
@@ -188,20 +127,7 @@ VENUES: dict[str, Venue] = {
         },
     ),
     "bybit": Venue(
-        check=Headers(
-            key="X-BAPI-API-KEY",
-            signature="X-BAPI-SIGN",
-            time="X-BAPI-TIMESTAMP",
-            message=lambda request, account, stamp: (
-                stamp
-                + account.key
-                + request.headers.get("X-BAPI-RECV-WINDOW", "")
-                + (request.raw_query if request.method == "GET" else text_of(request))
-            ),
-            window="X-BAPI-RECV-WINDOW",
-            behind_ms=5000,
-            ahead_ms=999,
-        ),
+        check=HEADERS["bybit"],
         refuse=REFUSALS["bybit"],
         socket=op_logins.BybitSocket,
     ),
@@ -213,18 +139,7 @@ VENUES: dict[str, Venue] = {
         signs=frozenset({"time"}),
     ),
     "coinbaseexchange": Venue(
-        check=Headers(
-            key="CB-ACCESS-KEY",
-            signature="CB-ACCESS-SIGN",
-            time="CB-ACCESS-TIMESTAMP",
-            phrase="CB-ACCESS-PASSPHRASE",
-            message=_whole,
-            stamp=seconds,
-            form="base64",
-            decoded=True,
-            behind_ms=30_000,
-            ahead_ms=30_000,
-        ),
+        check=HEADERS["coinbaseexchange"],
         refuse=REFUSALS["coinbaseexchange"],
         socket=inline.CoinbaseExchangeSocket,
         keys="base64",
@@ -308,55 +223,18 @@ VENUES: dict[str, Venue] = {
         endpoints=_keys("/api/v3/userDataStream"),
     ),
     "mexc-contract": Venue(
-        check=Headers(
-            key="ApiKey",
-            signature="Signature",
-            time="Request-Time",
-            # GET and DELETE: parameters by name, percent-encoded; POST: the JSON as it is sent
-            # (https://www.mexc.com/api-docs/futures/integration-guide, read 2026-07).
-            message=lambda request, account, stamp: (
-                account.key
-                + stamp
-                + (
-                    "&".join(sorted(filter(None, request.raw_query.split("&"))))
-                    if request.method in ("GET", "DELETE")
-                    else text_of(request)
-                )
-            ),
-            behind_ms=10_000,
-            ahead_ms=10_000,
-        ),
+        check=HEADERS["mexc-contract"],
         refuse=REFUSALS["mexc-contract"],
         socket=rpc_logins.MEXCContractSocket,
     ),
     "okx": Venue(
-        check=Headers(
-            key="OK-ACCESS-KEY",
-            signature="OK-ACCESS-SIGN",
-            time="OK-ACCESS-TIMESTAMP",
-            phrase="OK-ACCESS-PASSPHRASE",
-            message=_whole,
-            stamp=iso_ms,
-            form="base64",
-            behind_ms=30_000,
-            ahead_ms=30_000,
-        ),
+        check=HEADERS["okx"],
         refuse=REFUSALS["okx"],
         socket=op_logins.OKXSocket,
         fields=_PASSPHRASE,
     ),
     "phemex": Venue(
-        check=Headers(
-            key="x-phemex-access-token",
-            signature="x-phemex-request-signature",
-            time="x-phemex-request-expiry",
-            message=lambda request, account, stamp: (
-                request.path + request.raw_query + stamp + text_of(request)
-            ),
-            stamp=seconds,
-            behind_ms=-1,
-            ahead_ms=121_000,
-        ),
+        check=HEADERS["phemex"],
         refuse=REFUSALS["phemex"],
         socket=rpc_logins.PhemexSocket,
     ),
@@ -372,14 +250,7 @@ VENUES: dict[str, Venue] = {
         signs=frozenset({"body"}),
     ),
     "woo": Venue(
-        check=Headers(
-            key="x-api-key",
-            signature="x-api-signature",
-            time="x-api-timestamp",
-            message=_woo,
-            behind_ms=300_000,
-            ahead_ms=300_000,
-        ),
+        check=HEADERS["woo"],
         refuse=REFUSALS["woo"],
         socket=event_logins.WooSocket,
         fields=_MEMO,

@@ -108,14 +108,19 @@ class KuCoinSocket(Socket):
     unrelated = ()
 
     def open(self) -> list[Frame]:
-        query = parse_qs(self.request.raw_query)
-        id_ = query.get("connectId", [""])[0]
         try:
-            self.account.check_token(query.get("token", [""])[0])
-        except Refusal:
-            return [{"id": id_, "type": "error", "code": 401, "data": "token is invalid"}]
+            self.account.check_token(self._asked("token"))
+        except Refusal as refusal:
+            return self.turned_away(refusal)
         self.logged_in = True
-        return [{"id": id_, "type": "welcome"}]
+        return [{"id": self._asked("connectId"), "type": "welcome"}]
+
+    def turned_away(self, refusal: Refusal) -> list[Frame]:
+        error = {"type": "error", "code": 401, "data": "token is invalid"}
+        return [{"id": self._asked("connectId"), **error}]
+
+    def _asked(self, name: str) -> str:
+        return parse_qs(self.request.raw_query).get(name, [""])[0]
 
     def is_private(self, frame: Frame) -> bool:
         return frame.get("privateChannel") is True

@@ -74,6 +74,10 @@ class Socket:
         """Check the handshake, before the upgrade; return what greets the client."""
         return list(self.greeting)
 
+    def turned_away(self, refusal: Refusal) -> list[Frame]:
+        """Refuse a login that is the handshake; return what greets the client where it is open."""
+        raise refusal
+
     def is_login(self, frame: Frame) -> bool:
         """Tell whether the frame wants to log in."""
         return False
@@ -101,6 +105,10 @@ class Socket:
     def answered(self, frame: Frame) -> Frame | None:
         """Return the answer to anything but a login."""
         return None
+
+    def topics(self, frame: Frame) -> tuple[bool, list[str]]:
+        """Return whether the frame begins or ends subscriptions, and what they are named."""
+        return False, []
 
     def denied(self, frame: Frame, refusal: Refusal) -> Frame:
         """Return the refusal of something private."""

@@ -148,6 +148,8 @@ def test_an_end_of_a_token_is_no_refusal() -> None:
         (True, None),
         ("nan", None),
         ("inf", None),
+        (10**400, None),
+        ("9" * 400, None),
         ([900], None),
     ],
 )

@@ -168,6 +168,15 @@ def test_a_refusal_for_the_rate_tells_when_to_come_back() -> None:
     assert outcome_of(own, busy).retry_after_s == pytest.approx(5)
 
 
+@pytest.mark.parametrize("ms", [10**400, -(10**400), float("inf"), float("nan"), True, "5000"])
+def test_a_time_that_no_clock_knows_is_none(ms: Any) -> None:
+    own = api()
+    busy = error(frame_of(own, MS), 429, -1003, "Too many", data={"retryAfter": ms})
+    assert outcome_of(own, busy).retry_after_s is None
+    outcome = outcome_of(own, ack(frame_of(own, MS), {"expirationTime": ms}))
+    assert (outcome.status, outcome.lifetime_s) == (AuthStatus.ACCEPTED, None)
+
+
 def test_a_refusal_without_words_is_one() -> None:
     own = api()
     outcome = outcome_of(own, {"id": frame_of(own, MS)["id"], "status": 400})

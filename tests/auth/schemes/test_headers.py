@@ -144,6 +144,38 @@ def test_a_slip_in_a_template_is_told_when_the_scheme_is_made(place: Any) -> Non
         a_scheme(**place)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{nonce:>20}", '"nonce" a form, ":>20"'),
+        ("{key!r}", '"key" a form, "!r"'),
+        ("{timestamp!s:x}", '"timestamp" a form, "!s:x"'),
+        ("{timestamp", "braces that do not close or open"),
+        ("timestamp}", "braces that do not close or open"),
+        ("{key!}", "braces that do not close or open"),
+        ("{}", 'names the field ""'),
+    ],
+)
+@pytest.mark.parametrize(
+    ("where", "place"), [("message", "message"), ("header", r'headers\["X-Sign"\]')]
+)
+def test_a_template_that_would_be_misread_is_refused(
+    text: str, told: str, where: str, place: str
+) -> None:
+    text = f"CANARY{text}"
+    more = {"message": text} if where == "message" else {"headers": {"X-Sign": text}}
+    with pytest.raises(ConfigurationError, match=f"^{place} .*{told}") as refused:
+        a_scheme(**more)
+    assert "CANARY" not in str(refused.value)
+    assert refused.value.__context__ is None
+
+
+def test_doubled_braces_stand_for_themselves() -> None:
+    signed = a_scheme(message='{{"k":"{key}"}}').sign(a_request(), an_identity())
+    assert signed.headers is not None
+    assert signed.headers["X-Sign"] == "v1=" + mac('{"k":"a-key"}')
+
+
 def test_neither_scheme_nor_identity_shows_a_secret() -> None:
     identity = an_identity(secret="CANARY-secret")
     scheme = a_scheme()

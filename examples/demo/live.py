@@ -10,9 +10,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from networkpype.cli.demo.rows import rows
-from networkpype.cli.demo.scenario import Scenario
-from networkpype.cli.demo.tally import Promise
+from examples.demo.rows import rows
+from examples.demo.story import Story
+from examples.demo.tally import Promise
 
 __all__ = ["LiveScreen"]
 
@@ -25,22 +25,23 @@ class LiveScreen:
     def __init__(self) -> None:
         self._console = Console()
 
-    async def follow(self, scenario: Scenario) -> None:
-        with Live(self._panel(scenario), console=self._console, auto_refresh=False) as live:
+    async def follow(self, story: Story) -> None:
+        with Live(self._panel(story), console=self._console, auto_refresh=False) as live:
             try:
                 while True:
                     await asyncio.sleep(_FRAME_S)
-                    live.update(self._panel(scenario), refresh=True)
+                    live.update(self._panel(story), refresh=True)
             finally:
-                live.update(self._panel(scenario), refresh=True)
+                live.update(self._panel(story), refresh=True)
 
-    def _panel(self, scenario: Scenario) -> Panel:
+    def _panel(self, story: Story) -> Panel:
         table = Table.grid(padding=(0, 2))
         table.add_column(style="bold cyan", justify="right")
         table.add_column()
-        for label, text in rows(scenario):
+        for label, text in rows(story):
             table.add_row(label, Text(text))
-        return Panel(table, title="networkpype on a mock exchange", title_align="left")
+        title = "two connectors on mock exchanges that fail them"
+        return Panel(table, title=title, title_align="left")
 
     def verdict(self, promises: list[Promise], elapsed_s: float) -> None:
         table = Table(

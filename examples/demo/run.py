@@ -6,13 +6,13 @@ import asyncio
 import sys
 import time
 
-from networkpype.cli.demo.scenario import Scenario
-from networkpype.cli.demo.screen import PlainScreen, Screen
-from networkpype.cli.demo.tally import Promise
+from examples.demo.screen import PlainScreen, Screen
+from examples.demo.story import Story
+from examples.demo.tally import Promise
 
 __all__ = ["main", "play"]
 
-DEADLINE_S = 18.0
+DEADLINE_S = 29.0
 
 
 def main(*, plain: bool = False) -> int:
@@ -29,7 +29,7 @@ def choose_screen(*, plain: bool) -> Screen:
     if plain or not sys.stdout.isatty():
         return PlainScreen()
     try:
-        from networkpype.cli.demo.live import LiveScreen
+        from examples.demo.live import LiveScreen
     except ImportError:
         print("(pip install 'networkpype[rich]' shows this live)")
         return PlainScreen()
@@ -37,16 +37,16 @@ def choose_screen(*, plain: bool) -> Screen:
 
 
 async def play(screen: Screen) -> list[Promise]:
-    """Show the scenario on the screen while it runs, at most 18 s; an error is a broken promise."""
-    scenario = Scenario()
-    following = asyncio.create_task(screen.follow(scenario))
+    """Show the story on the screen while it runs, at most 29 s; an error is a broken promise."""
+    story = Story()
+    following = asyncio.create_task(screen.follow(story))
     try:
         async with asyncio.timeout(DEADLINE_S):
-            return await scenario.run()
+            return await story.run()
     except Exception as error:
         cause = first_cause(error)
         shown = f"{type(cause).__name__}: {cause}"
-        return [Promise(f"the demo runs to its end ({scenario.step})", False, shown)]
+        return [Promise(f"the demo runs to its end ({story.step})", False, shown)]
     finally:
         following.cancel()
         await asyncio.wait([following])

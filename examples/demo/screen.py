@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from networkpype.cli.demo.rows import rows
-from networkpype.cli.demo.scenario import Scenario
-from networkpype.cli.demo.tally import Promise
+from examples.demo.rows import rows
+from examples.demo.story import Story
+from examples.demo.tally import Promise
 
 __all__ = ["PlainScreen", "Screen"]
 
 
 class Screen(Protocol):
-    """Something that shows a scenario until it is cancelled, and the verdict afterwards."""
+    """Something that shows a story until it is cancelled, and the verdict afterwards."""
 
-    async def follow(self, scenario: Scenario) -> None: ...
+    async def follow(self, story: Story) -> None: ...
 
     def verdict(self, promises: list[Promise], elapsed_s: float) -> None: ...
 
@@ -26,20 +26,20 @@ class PlainScreen:
     def __init__(self, pause_s: float = 1.0) -> None:
         self._pause_s = pause_s
 
-    async def follow(self, scenario: Scenario) -> None:
-        shown = ""
+    async def follow(self, story: Story) -> None:
+        shown, until_line = "", 0.0
         while True:
-            if scenario.step != shown:
-                shown = scenario.step
+            if story.step != shown:
+                shown, until_line = story.step, self._pause_s
                 print(f"-- {shown}", flush=True)
-            await asyncio.sleep(self._pause_s)
-            if scenario.step != shown:
+            await asyncio.sleep(self._pause_s / 10)
+            until_line -= self._pause_s / 10
+            if until_line > 0:
                 continue
-            seen = dict(rows(scenario))
+            until_line = self._pause_s
+            seen = dict(rows(story))
             print(
-                f"   REST {seen['REST']} | clock {seen['clock']} | limit {seen['limit']} | "
-                f"WebSocket {seen['WebSocket']}",
-                flush=True,
+                f"   CoinEx {seen['CoinEx']} | {seen['updates']} | REST {seen['REST']}", flush=True
             )
 
     def verdict(self, promises: list[Promise], elapsed_s: float) -> None:

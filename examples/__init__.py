@@ -1,0 +1,1 @@
+"""Whole connectors, written with nothing but networkpype's public names; copy and change them."""

@@ -1,0 +1,1 @@
+"""A connector of CoinEx's spot market: ``python -m examples.coinex`` shows it at work."""

@@ -1,0 +1,1 @@
+"""``make demo``: connectors trade on mock exchanges that fail them in every way."""

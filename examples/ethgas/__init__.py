@@ -1,0 +1,1 @@
+"""A connector of ETHGas: ``python -m examples.ethgas`` shows it at work."""

@@ -1,1 +1,0 @@
-"""``networkpype demo``: a connector trades on a mock exchange, and what it promises is checked."""

@@ -1,0 +1,377 @@
+"""What should be subscribed, what is on this connection, and the next message in between.
+
+Decided without a clock or a socket. `Wanted` outlives connections; an `OnWire` is one connection.
+
+```text
+           next_frame            ack                      next_frame          ack
+   ABSENT ------------> ASKED ---------> LIVE, unwanted ------------> LEAVING -----> ABSENT
+                          | refused
+                          v
+                       REFUSED      (until the next connection, or until it is removed)
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from networkpype.websocket.session.events import SubscribeFailed
+from networkpype.websocket.subscriptions import Ack, Dialect, Subscription, fit
+
+__all__ = ["Asked", "OnWire", "State", "Wanted"]
+
+
+class Wanted:
+    """Count who wants what, in the order in which it was first asked for."""
+
+    def __init__(self, subscriptions: Sequence[Subscription] = ()) -> None:
+        self._held: dict[Hashable, Subscription] = {}
+        self._counts: dict[Hashable, int] = {}
+        for subscription in subscriptions:
+            self.add(subscription)
+
+    def add(self, subscription: Subscription) -> bool:
+        """Want it once more; return whether it is new."""
+        key = subscription.key
+        self._counts[key] = self._counts.get(key, 0) + 1
+        if key in self._held:
+            return False
+        self._held[key] = subscription
+        return True
+
+    def remove(self, subscription: Subscription) -> bool:
+        """Want it once less; return whether nobody wants it any more."""
+        key = subscription.key
+        count = self._counts.get(key, 0)
+        if count > 1:
+            self._counts[key] = count - 1
+            return False
+        self._counts.pop(key, None)
+        return self._held.pop(key, None) is not None
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._held
+
+    def __iter__(self) -> Iterator[Subscription]:
+        return iter(self._held.values())
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+
+class State(Enum):
+    """How one subscription stands on one connection."""
+
+    ABSENT = "absent"
+    ASKED = "asked for"
+    LIVE = "live"
+    REFUSED = "refused"
+    LEAVING = "being ended"
+    STUCK = "live, and cannot be ended"
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """A message that is sent, or about to be, in the dialect's words.
+
+    `named` is all that it names, `topics` what of that is not answered yet.
+    """
+
+    id: int
+    dialect: Dialect
+    named: tuple[Subscription, ...]
+    leaves: bool
+    private: bool
+    topics: list[Subscription] = field(init=False)
+    payload: Any = None
+    answer_by: float | None = None
+    """None as long as it is not sent."""
+
+    def __post_init__(self) -> None:
+        self.topics = list(self.named)
+
+
+class OnWire:
+    """What one connection is subscribed to. Each subscription is asked for once a connection.
+
+    Ask `next_frame` what to send; then tell `sent`, or `failed` where it could not be; tell every
+    message that came to `received`, and `tick` at `next_deadline`. Tell `changed` when something
+    else is wanted, or `admitted` was set.
+    """
+
+    def __init__(self, wanted: Wanted, epoch: int, new_id: Callable[[], int]) -> None:
+        self._wanted = wanted
+        self._epoch = epoch
+        self._new_id = new_id
+        self._state: dict[Hashable, State] = {}
+        self._here: dict[Hashable, Subscription] = {}  # all that was ever asked for here
+        self._names: dict[Hashable, Any] = {}  # what the exchange calls them on this connection
+        self._issued: dict[Dialect, dict[str, Asked]] = {}
+        self._last: dict[Hashable, Asked] = {}
+        self._plan: list[list[Subscription]] | None = None
+        self.waiting: list[Asked] = []
+        """The same object as long as this lives, for the reader looks at it every time."""
+        self.admitted = False
+        """Whether private subscriptions may be asked for."""
+        self.is_unsure = False
+        """Whether a subscribe was not answered: what is subscribed cannot be known any more."""
+        self.is_owed = False
+        """Whether an answer may still come late, which is not the consumer's."""
+
+    def state(self, key: Hashable) -> State:
+        return self._state.get(key, State.ABSENT)
+
+    @property
+    def live(self) -> frozenset[Hashable]:
+        """Return the keys that deliver as far as is known."""
+        there = (State.LIVE, State.LEAVING, State.STUCK)
+        return frozenset(key for key, state in self._state.items() if state in there)
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether all that is wanted is live or refused, and nothing else is."""
+        return not self.waiting and not self._planned()
+
+    @property
+    def lacks_login(self) -> bool:
+        """Tell whether something private is wanted and may not be asked for yet."""
+        return not self.admitted and any(each.private for each in self._wanted)
+
+    @property
+    def next_deadline(self) -> float | None:
+        """Return when `tick` is due, None for never."""
+        times = (asked.answer_by for asked in self.waiting)
+        return min((at for at in times if at is not None), default=None)
+
+    def changed(self) -> None:
+        """Note that what is wanted changed."""
+        self._plan = None
+        for key, state in list(self._state.items()):
+            if state is State.REFUSED and key not in self._wanted:
+                del self._state[key]  # asked for anew where it is added anew
+
+    def next_frame(self) -> Asked | None:
+        """Return the next message to send, private ones first; None where there is none now."""
+        while plan := self._planned():
+            group = plan[0]
+            dialect, private = group[0].dialect, group[0].private
+            leaves = self.state(group[0].key) is State.LIVE
+            batch = max(1, dialect.batch)
+            asked = Asked(self._new_id(), dialect, tuple(group[:batch]), leaves, private)
+            del group[:batch]
+            if not group:
+                del plan[0]
+            asked.payload = self._write(asked)
+            if asked.payload is None:  # there is no way to end it
+                self._settle(asked, asked.named, accepted=False)
+                continue
+            self._note(asked)
+            return asked
+        return None
+
+    def sent(self, asked: Asked, now: float) -> None:
+        """Note that the message is on its way; where no answer comes, that is all."""
+        if asked not in self.waiting:
+            return  # answered already
+        if asked.dialect.ack_timeout_s is None:
+            self._settle(asked, asked.topics[:], accepted=True)
+        else:
+            asked.answer_by = now + asked.dialect.ack_timeout_s
+
+    def failed(self, asked: Asked, reason: str) -> list[SubscribeFailed]:
+        """Note that the message could not be made or signed, and never will on this connection."""
+        if asked not in self.waiting:
+            return []
+        return self._refuse(asked, asked.topics[:], reason, definite=True)
+
+    def received(self, data: Any) -> tuple[bool, list[SubscribeFailed]]:
+        """Return whether the message was an answer to what was asked here, and what to announce."""
+        is_answer = False
+        for dialect, issued in self._issued.items():
+            ack = dialect.judge(data)
+            if ack is None:
+                continue
+            found = self._answered(dialect, ack)
+            if found is not None:
+                asked, topics = found
+                if ack.accepted:
+                    return True, self._accept(asked, topics, ack)
+                return True, self._refuse(asked, topics, ack.reason, definite=ack.definite)
+            if ack.id is None:
+                is_answer = True  # late, or of another dialect that has the same words
+                self._correct(self._named(self._here.values(), ack) if ack.channels else (), ack)
+            elif (earlier := issued.get(str(ack.id))) is not None:
+                return True, self._second_answer(earlier, ack)
+        return is_answer, []
+
+    def tick(self, now: float) -> list[SubscribeFailed]:
+        """Give up what was not answered in time."""
+        events: list[SubscribeFailed] = []
+        for asked in list(self.waiting):
+            if asked.answer_by is None or asked.answer_by > now:
+                continue
+            if asked.leaves:
+                # TCP carried it: it is over, and only the answer is missing.
+                self.is_owed = True
+                self._settle(asked, asked.topics[:], accepted=True)
+                continue
+            self.is_unsure = True
+            self.waiting.remove(asked)
+            late = f"no answer within {asked.dialect.ack_timeout_s:g} s"
+            events += [
+                SubscribeFailed(self._epoch, topic.key, late, definite=False)
+                for topic in asked.topics
+            ]
+        return events
+
+    def recover(self) -> None:
+        """Note that the exchange forgot who we are: what is private has to be asked for again.
+
+        What was asked for and not sent yet, will be sent under the new login.
+        """
+        self.waiting[:] = [a for a in self.waiting if not a.private or a.answer_by is None]
+        unsent = {topic.key for asked in self.waiting if asked.private for topic in asked.topics}
+        for key, topic in self._here.items():
+            if topic.private and key not in unsent:
+                self._state.pop(key, None)
+        self._plan = None
+
+    # -- what to send -----------------------------------------------------------------------------
+
+    def _planned(self) -> list[list[Subscription]]:
+        """Return what is to be sent, in the order of sending; a group fits one message's form."""
+        if self._plan is None:
+            leaving = [
+                self._here[key]
+                for key, state in self._state.items()
+                if state is State.LIVE and key not in self._wanted
+            ]
+            absent = [
+                topic
+                for topic in self._wanted
+                if self.state(topic.key) is State.ABSENT and (self.admitted or not topic.private)
+            ]
+            absent.sort(key=lambda topic: not topic.private)
+            self._plan = [*_alike(leaving), *_alike(absent)]
+        return self._plan
+
+    def _note(self, asked: Asked) -> None:
+        if asked.dialect.ack_timeout_s is not None:
+            self._issued.setdefault(asked.dialect, {})[str(asked.id)] = asked
+        self.waiting.append(asked)
+        for topic in asked.named:
+            self._here[topic.key] = topic
+            self._last[topic.key] = asked
+            self._state[topic.key] = State.LEAVING if asked.leaves else State.ASKED
+
+    def _write(self, asked: Asked) -> Any:
+        if not asked.leaves:
+            return asked.dialect.subscribe([topic.channel for topic in asked.topics], asked.id)
+        names = [self._names.get(topic.key, topic.channel) for topic in asked.topics]
+        return asked.dialect.unsubscribe(names, asked.id)
+
+    # -- what the answers mean --------------------------------------------------------------------
+
+    def _answered(self, dialect: Dialect, ack: Ack) -> tuple[Asked, list[Subscription]] | None:
+        """Return the message that this answers, and the topics of it."""
+        waiting = [
+            asked
+            for asked in self.waiting
+            if asked.dialect is dialect
+            and ack.leaves in (None, asked.leaves)
+            and (ack.id is None or str(asked.id) == str(ack.id))
+        ]
+        if ack.channels is None:
+            return (waiting[0], waiting[0].topics[:]) if waiting else None
+        named = self._named((topic for asked in waiting for topic in asked.topics), ack)
+        for asked in waiting:
+            if here := [topic for topic in asked.topics if topic in named]:
+                return asked, here
+        if ack.id is not None and len(waiting) == 1 and len(waiting[0].topics) == 1:
+            return waiting[0], waiting[0].topics[:]  # whatever it is called there
+        return None
+
+    def _named(self, topics: Iterable[Subscription], ack: Ack) -> list[Subscription]:
+        """Return those of the topics that the answer names, by the name they fit best."""
+        found: dict[Subscription, None] = {}
+        topics = list(topics)
+        for told in ack.channels or ():
+            fits = {topic: self._fit(topic, told) for topic in topics}
+            best = max(fits, key=fits.__getitem__, default=None)
+            if best is not None and fits[best]:
+                found[best] = None
+        return list(found)
+
+    def _fit(self, topic: Subscription, told: Any) -> float:
+        name = self._names.get(topic.key, topic.channel)
+        return max(fit(topic.channel, told), 0 if name is topic.channel else fit(name, told))
+
+    def _settle(self, asked: Asked, topics: Sequence[Subscription], *, accepted: bool) -> None:
+        if asked.leaves:
+            after = State.ABSENT if accepted else State.STUCK
+        else:
+            after = State.LIVE if accepted else State.REFUSED
+        for topic in topics:
+            asked.topics.remove(topic)
+            self._set(topic.key, after)
+        if not asked.topics and asked in self.waiting:
+            self.waiting.remove(asked)
+
+    def _set(self, key: Hashable, after: State) -> None:
+        is_wanted = key in self._wanted
+        if after is State.REFUSED and not is_wanted:
+            after = State.ABSENT  # asked for anew where it is added anew
+        self._state[key] = after
+        if after is (State.ABSENT if is_wanted else State.LIVE):
+            self._plan = None
+
+    def _accept(
+        self, asked: Asked, topics: list[Subscription], ack: Ack
+    ) -> list[SubscribeFailed]:
+        left_out = [] if ack.only is None else [t for t in topics if t.channel not in ack.only]
+        taken = [topic for topic in topics if topic not in left_out]
+        if ack.name is not None and not asked.leaves:
+            self._names.update((topic.key, ack.name) for topic in taken)
+        self._settle(asked, taken, accepted=True)
+        reason = ack.reason or "the exchange did not take it"
+        return self._refuse(asked, left_out, reason, definite=True)
+
+    def _refuse(
+        self, asked: Asked, topics: list[Subscription], reason: str, *, definite: bool
+    ) -> list[SubscribeFailed]:
+        self._settle(asked, topics, accepted=False)
+        if asked.leaves:
+            return []  # it goes on delivering, which is no failure of what is wanted
+        return [SubscribeFailed(self._epoch, topic.key, reason, definite) for topic in topics]
+
+    def _correct(self, topics: Iterable[Subscription], ack: Ack) -> None:
+        """Believe an acceptance that comes after a refusal, which was another's or of a part."""
+        for topic in topics:
+            if ack.accepted and not ack.leaves and self.state(topic.key) is State.REFUSED:
+                self._set(topic.key, State.LIVE)
+
+    def _second_answer(self, asked: Asked, ack: Ack) -> list[SubscribeFailed]:
+        """Take an answer to what was answered: Kraken answers each symbol of a message."""
+        if asked.leaves:
+            return []
+        topics = [topic for topic in asked.named if self._last[topic.key] is asked]
+        if ack.channels is not None and len(topics) > 1:
+            topics = self._named(topics, ack)
+        self._correct(topics, ack)
+        if ack.accepted:
+            return []
+        return [
+            SubscribeFailed(self._epoch, topic.key, ack.reason, ack.definite)
+            for topic in topics
+            if self.state(topic.key) is State.LIVE and topic.key in self._wanted
+        ]
+
+
+def _alike(topics: Iterable[Subscription]) -> list[list[Subscription]]:
+    groups: dict[tuple[Dialect, bool], list[Subscription]] = {}
+    for topic in topics:
+        groups.setdefault((topic.dialect, topic.private), []).append(topic)
+    return list(groups.values())
