@@ -149,8 +149,8 @@ class OnWire:
     def changed(self) -> None:
         """Note that what is wanted changed."""
         self._plan = None
-        for key, state in list(self._state.items()):
-            if state is State.REFUSED and key not in self._wanted:
+        for key in [key for key, state in self._state.items() if state is State.REFUSED]:
+            if key not in self._wanted:
                 del self._state[key]  # asked for anew where it is added anew
 
     def next_frame(self) -> Asked | None:
@@ -183,8 +183,6 @@ class OnWire:
 
     def failed(self, asked: Asked, reason: str) -> list[SubscribeFailed]:
         """Note that the message could not be made or signed, and never will on this connection."""
-        if asked not in self.waiting:
-            return []
         return self._refuse(asked, asked.topics[:], reason, definite=True)
 
     def received(self, data: Any) -> tuple[bool, list[SubscribeFailed]]:
@@ -277,12 +275,14 @@ class OnWire:
 
     def _answered(self, dialect: Dialect, ack: Ack) -> tuple[Asked, list[Subscription]] | None:
         """Return the message that this answers, and the topics of it."""
+        waiting = self.waiting
+        if ack.id is not None:
+            known = self._issued[dialect].get(str(ack.id))
+            waiting = [known] if known in waiting and known is not None else []
         waiting = [
             asked
-            for asked in self.waiting
-            if asked.dialect is dialect
-            and ack.leaves in (None, asked.leaves)
-            and (ack.id is None or str(asked.id) == str(ack.id))
+            for asked in waiting
+            if asked.dialect is dialect and ack.leaves in (None, asked.leaves)
         ]
         if ack.channels is None:
             return (waiting[0], waiting[0].topics[:]) if waiting else None
@@ -328,9 +328,7 @@ class OnWire:
         if after is (State.ABSENT if is_wanted else State.LIVE):
             self._plan = None
 
-    def _accept(
-        self, asked: Asked, topics: list[Subscription], ack: Ack
-    ) -> list[SubscribeFailed]:
+    def _accept(self, asked: Asked, topics: list[Subscription], ack: Ack) -> list[SubscribeFailed]:
         left_out = [] if ack.only is None else [t for t in topics if t.channel not in ack.only]
         taken = [topic for topic in topics if topic not in left_out]
         if ack.name is not None and not asked.leaves:

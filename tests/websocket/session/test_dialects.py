@@ -649,12 +649,14 @@ def test_data_is_no_answer(exchange: str, data: Any) -> None:
 
 
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-fields = st.sampled_from(
-    "id op event type method channel data args arg result error code msg success status topic "
-    "request subscribe req_id subId cid action ch kind subscription".split()
+fields = (
+    st.sampled_from(["id", "op", "event", "type", "method", "channel", "data", "args", "arg"])
+    | st.sampled_from(["result", "error", "code", "msg", "success", "status", "topic", "request"])
+    | st.sampled_from(["subscribe", "req_id", "subId", "cid", "action", "ch", "subscription"])
+    | st.sampled_from(["feed", "chanId", "group", "err-code"])
 )
-words = st.sampled_from(
-    "subscribe unsubscribe subscribed error ack sub subscriptions subscriptionResponse".split()
+words = st.sampled_from(["subscribe", "unsubscribe", "subscribed", "error", "ack", "sub"]) | (
+    st.sampled_from(["subscriptions", "subscriptionResponse", "alert"])
 )
 messages = st.recursive(
     plain | words,

@@ -20,11 +20,11 @@ from tests.support.lag import LoopLag
 from tests.support.stage import topics, watched
 
 _SERVER = """
-import asyncio
+import asyncio, sys
 from tests.support.stage import Stage
 
 async def main():
-    async with Stage(host="10.255.27.2") as stage:
+    async with Stage(host=sys.argv[1]) as stage:
         print(stage.url, flush=True)
         await asyncio.Event().wait()
 
@@ -37,22 +37,22 @@ def ip(*words: str) -> None:
 
 
 @contextmanager
-def another_machine() -> Iterator[tuple[str, str]]:
-    """Give the name of a namespace, and that of the link to it; skip where that is not allowed."""
+def another_machine() -> Iterator[tuple[str, str, str]]:
+    """Give namespace, link and address; skip where that is not allowed."""
     if sys.platform != "linux" or shutil.which("ip") is None or os.geteuid() != 0:
         pytest.skip("needs Linux, root and iproute2, for a network namespace")
-    space, link = f"np{os.getpid()}", f"npl{os.getpid()}"
+    space, link, net = f"np{os.getpid()}", f"npl{os.getpid()}", f"10.255.{os.getpid() % 256}"
     try:
         ip("netns", "add", space)
     except subprocess.CalledProcessError as error:
         pytest.skip(f"needs a network namespace: {error.stderr.decode().strip()}")
     try:
         ip("link", "add", link, "type", "veth", "peer", "name", "far", "netns", space)
-        ip("address", "add", "10.255.27.1/30", "dev", link)
+        ip("address", "add", f"{net}.1/30", "dev", link)
         ip("link", "set", link, "up")
-        ip("-n", space, "address", "add", "10.255.27.2/30", "dev", "far")
+        ip("-n", space, "address", "add", f"{net}.2/30", "dev", "far")
         ip("-n", space, "link", "set", "far", "up")
-        yield space, link
+        yield space, link, f"{net}.2"
     finally:
         with suppress(subprocess.CalledProcessError):
             ip("link", "delete", link)
@@ -65,7 +65,7 @@ async def test_a_link_that_is_down_is_found_in_time_and_comes_back(end: str) -> 
 
     Where our own end is down the kernel says so to new dials; where theirs is, nobody does.
     """
-    with another_machine() as (space, link):
+    with another_machine() as (space, link, host):
         which = [link] if end == "near" else ["-n", space, "far"]
 
         def turn(state: str) -> None:
@@ -73,7 +73,7 @@ async def test_a_link_that_is_down_is_found_in_time_and_comes_back(end: str) -> 
             ip(*there, "link", "set", name, state)
 
         server = await asyncio.create_subprocess_exec(
-            *("ip", "netns", "exec", space, sys.executable, "-c", _SERVER),
+            *("ip", "netns", "exec", space, sys.executable, "-c", _SERVER, host),
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )

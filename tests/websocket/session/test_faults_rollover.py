@@ -158,7 +158,7 @@ async def test_a_thousand_reconnects_leave_nothing_behind() -> None:
         readings: list[tuple[int, int, int]] = []
 
         async def read(connections: int) -> None:
-            await seen.until(lambda: seen.items and seen.items[-1].epoch >= connections, 30)
+            await seen.until(lambda: seen.items and seen.items[-1].epoch >= connections, 50)
             seen.items.clear()
             stage.heard.clear()
             gc.collect()

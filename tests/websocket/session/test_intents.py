@@ -206,6 +206,19 @@ def test_a_refusal_without_a_name_is_of_the_oldest_and_mended_by_what_comes_late
     assert wire.state("a") is State.REFUSED
 
 
+def test_of_a_refused_message_only_what_is_named_later_was_taken() -> None:
+    dialect = spoken_by("okx", batch=3)
+    a, b, c = ({"channel": "tickers", "instId": name} for name in "ABC")
+    _, wire = on_wire(*(Subscription(each, dialect, key=each["instId"]) for each in (a, b, c)))
+    id = ask(wire).payload["id"]
+    _, told = wire.received({"id": id, "event": "error", "code": "60018", "msg": "wrong"})
+    assert len(told) == 3  # it does not say which
+    for each in (a, c):
+        assert wire.received({"id": id, "event": "subscribe", "arg": each}) == (True, [])
+    assert wire.live == {"A", "C"}
+    assert wire.state("B") is State.REFUSED
+
+
 @pytest.mark.parametrize("refused_first", [False, True])
 def test_each_symbol_of_a_message_is_answered_and_a_refused_one_is_told(
     refused_first: bool,

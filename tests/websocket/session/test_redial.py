@@ -184,6 +184,15 @@ def test_no_window_holds_more_dials_than_allowed(
         assert beyond - first >= window_s * (1 - 1e-9)
 
 
+def test_the_window_moves_with_the_dials() -> None:
+    one = redial(0.0, most_dials=3)
+    for at in (0.0, 10.0, 20.0):
+        fail(one, at)
+    assert [one.next_dial_at(at) for at in (25.0, 59.0, 61.0)] == [60.0, 60.0, 61.0]
+    one.dialed(60.0)
+    assert one.next_dial_at(60.0) == 70.0
+
+
 def test_accept_then_close_dials_as_often_as_the_budget_allows() -> None:
     one = Redial(Reconnect(backoff=Backoff(jitter=lambda: 0.0), healthy_after_s=0.0))
     now, dials = 0.0, 0
