@@ -96,8 +96,8 @@ def decimal_loads(text: str | bytes) -> Any:
 
 def _check_depth(text: str) -> None:
     """Refuse with a ValueError what is nested deeper than the C stack holds."""
-    if text.count("[") + text.count("{") <= _MOST_DEEP:
-        return
+    if sys.getrecursionlimit() <= _MOST_DEEP or text.count("[") + text.count("{") <= _MOST_DEEP:
+        return  # Python looks after itself, or there is nothing to look for
     depth = 0
     for match in _bracket_or_string(text):
         if (mark := match[0]) in "[{":

@@ -1,7 +1,7 @@
 """The words of each exchange: what is sent, and what its answers mean.
 
-The frames are those of the exchanges' pages; those of private channels are compared with captured
-conversations too (tests/vectors/ws.json).
+The frames are those of the exchanges' pages where they show them, and of public clients; those of
+private channels are compared with captured conversations too (tests/vectors/ws.json).
 """
 
 from __future__ import annotations
