@@ -83,6 +83,7 @@ INSIDE = (
         "websocket.line",
         "websocket.session.intents",
         "websocket.session.link",
+        "websocket.session.login_driver",
         "websocket.session.options",
         "websocket.session.overlap",
         "websocket.session.replies",

@@ -43,8 +43,8 @@ _TEXT_ID: dict[str, Any] = {"id_field": "id", "id_type": str}
 
 # From the exchanges' pages as they stood in 2026-07 where those show an answer, otherwise from
 # public clients; tried against no host, and the shapes of refusals of OKX, MEXC, BitMart and
-# Bitfinex are the least certain. A batch above 1 stands where a refusal names its channel, or where a message is taken
-# or refused whole.
+# Bitfinex are the least certain. A batch above 1 stands where a refusal names its channel, or where
+# a message is taken or refused whole.
 _SPOKEN: dict[str, tuple[type[Dialect], dict[str, Any]]] = {
     "binance": (family.MethodSubscribe, {"batch": 100}),
     "bingx": (family.ReqTypeSub, {}),

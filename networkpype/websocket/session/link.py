@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Coroutine, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from networkpype.auth import actions as do
 from networkpype.auth.login import Login
-from networkpype.auth.outcome import AuthOutcome, PreAuth
 from networkpype.errors import (
     ConfigurationError,
     NetworkpypeError,
@@ -30,11 +29,11 @@ from networkpype.websocket.session.events import (
     Connected,
     Gap,
     LoopBlocked,
-    MarkedMessage,
     Ready,
     SessionMessage,
 )
 from networkpype.websocket.session.intents import Asked, OnWire, Wanted
+from networkpype.websocket.session.login_driver import Hands, LoginDriver
 from networkpype.websocket.session.options import (
     NO_CLOSE_FRAME,
     LinkEnd,
@@ -71,6 +70,12 @@ class Link:
         outlet: Outlet,
         login: Login | None,
     ) -> None:
+        self._options = options
+        self._connection = connection
+        self._manager = manager
+        self._loop = asyncio.get_running_loop()
+        self._own_login = login
+        self._login = None if login is None else self._driver(login, epoch, rest, outlet)
         self.epoch = epoch
         self.is_open = False
         self.is_ready = False
@@ -91,27 +96,32 @@ class Link:
             wanted,
             self.on_wire,
             self.replies,
-            login,
+            self._login,
             answer=self._answer,
-            heard=self._heard,
             changed=self.changed,
             overrun=self._overrun,
         )
-        self._options = options
-        self._connection = connection
-        self._manager = manager
-        self._rest = rest
         self._wanted = wanted
         self._outlet = outlet
-        self._login = login
         self._app_pulse: AppPulse | None = None
-        self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._preparing: dict[int, asyncio.Task[None]] = {}
         self._ended: asyncio.Future[LinkEnd] = self._loop.create_future()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._looked_twice = False
+
+    def _driver(self, login: Login, epoch: int, rest: RESTCaller, outlet: Outlet) -> LoginDriver:
+        hands = Hands(
+            spawn=self._spawn,
+            dial=self._dial,
+            send=self._connection.send,
+            admit=self._admit,
+            end=self.end,
+            hook=outlet.hook,
+            looked=self._looked,
+            exchange_time=self._exchange_time,
+        )
+        return LoginDriver(login, epoch, self._options.url, rest, hands)
 
     # -- its life ---------------------------------------------------------------------------------
 
@@ -121,7 +131,7 @@ class Link:
             if self._login is None:
                 self._spawn(self._dial(self._options.url, {}))
             else:
-                self._perform(self._login, self._login.dial(self._loop.time(), self.epoch))
+                self._login.dial()
                 self._look()
             return await self._ended
         finally:
@@ -155,8 +165,7 @@ class Link:
             await asyncio.gather(*tasks, return_exceptions=True)
         finally:
             if self._login is not None:
-                now = self._loop.time()
-                self._perform(self._login, self._login.disconnected(now, self.epoch))
+                self._login.disconnected()
 
     async def hang_up(self) -> None:
         """Close the socket, within the close timeout: a peer that is gone takes all of it."""
@@ -194,73 +203,19 @@ class Link:
         self._outlet.event(Connected(self.epoch, mask_url(url)))
         self._spawn(self._read())
         self._spawn(self._subscribe())
-        if (login := self._login) is not None:
-            self._perform(login, login.connected(now, self._exchange_time(login), self.epoch))
+        if self._login is not None:
+            self._login.connected()
         self._look()
 
-    async def _prepare(self, login: Login, action: do.Prepare) -> None:
-        pattern, rest = login.pattern, self._rest
-        try:
-            pre_auth = await (pattern.renew(rest) if action.renewal else pattern.pre_auth(rest))
-            pre_auth = self._at_own_url(pre_auth, pattern.url)
-        except Exception as error:
-            actions = login.preparation_failed(error, self._loop.time(), action.attempt)
-        else:
-            now = self._loop.time()
-            actions = login.prepared(pre_auth, now, self._exchange_time(login), action.attempt)
-        finally:
-            self._preparing.pop(action.attempt, None)
-        self._perform(login, actions)
-        self._look()
-
-    def _exchange_time(self, login: Login) -> float:
-        auth = self._manager.auth
+    def _exchange_time(self) -> float:
+        login, auth = self._own_login, self._manager.auth
+        if login is None:
+            return 0.0
         return login.pattern.identity.time() if auth is None else exchange_time(login.pattern, auth)
 
-    def _at_own_url(self, pre_auth: PreAuth, plain_url: str) -> PreAuth:
-        url = self._options.url
-        if not url or url == pre_auth.url:
-            return pre_auth
-        if pre_auth.url != plain_url:
-            raise ConfigurationError(
-                "the login makes the address itself, with a key or token in it; leave url= out, "
-                "or move the exchange with Exchange.at(...)"
-            )
-        return PreAuth(url, pre_auth.headers, pre_auth.lifetime_s)
-
-    def _heard(self, message: MarkedMessage) -> AuthOutcome:
-        """Tell the login of a message."""
-        login = self._login
-        if login is None:
-            return AuthOutcome.not_mine()
-        outcome, actions = login.received(message, self._loop.time(), self.epoch)
-        if actions:
-            self._perform(login, actions)
-            self._settle()  # not any more, where the login has expired
-            self._look()
-        return outcome
-
-    def _perform(self, login: Login, actions: Sequence[do.Action]) -> None:
-        for action in actions:
-            match action:
-                case do.Announce():
-                    self._outlet.hook(action.event)
-                case do.Prepare():
-                    work = self._prepare(login, action)
-                    self._preparing[action.attempt] = self._spawn(work)
-                case do.Abandon():
-                    if task := self._preparing.pop(action.attempt, None):
-                        task.cancel()
-                case do.Dial():
-                    self._spawn(self._dial(action.pre_auth.url, action.pre_auth.headers))
-                case do.Send():
-                    self._spawn(self._connection.send(action.request))
-                case do.Admit():
-                    self._admit(action.admission)
-                case do.Reconnect():
-                    self.end(LinkEnd(action.reason, floor_s=action.retry_in_s))
-                case do.Fail():
-                    self.end(LinkEnd(str(action.error), cause=action.error, is_final=True))
+    def _looked(self) -> None:
+        self._settle()  # not any more, where the login has expired
+        self._look()
 
     def _admit(self, admission: do.Admission) -> None:
         self.on_wire.admitted = True
@@ -384,7 +339,7 @@ class Link:
             return
         now, login = self._loop.time(), self._login
         if login is not None:
-            self._perform(login, login.tick(now))
+            login.tick(now)
         for event in self.on_wire.tick(now):
             self._outlet.event(event)
         if self.on_wire.is_owed:

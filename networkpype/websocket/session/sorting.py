@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from networkpype.auth.login import Login
-from networkpype.auth.outcome import AuthOutcome, AuthStatus
+from networkpype.auth.outcome import AuthStatus
 from networkpype.errors import DecodeError
 from networkpype.websocket.session.beats import Quiet
 from networkpype.websocket.session.buffer import SessionQueue
 from networkpype.websocket.session.events import MarkedMessage
 from networkpype.websocket.session.intents import OnWire, Wanted
+from networkpype.websocket.session.login_driver import LoginDriver
 from networkpype.websocket.session.options import LinkOptions, Outlet
 from networkpype.websocket.session.overlap import Overlap
 from networkpype.websocket.session.replies import Replies
@@ -35,7 +35,7 @@ class Sorter:
     Most are the consumer's and are not looked into: they wait for him raw. Only where something is
     awaited, or has to be found among the data, is a message decoded here, and then only once.
 
-    `answer` sends a payload, `heard` gets what a message means for the login, `changed` is called
+    `answer` sends a payload, `login` is told of every message it can matter to, `changed` is called
     where an ack or refusal changed what is subscribed, `overrun` where there is no room at all.
     """
 
@@ -48,10 +48,9 @@ class Sorter:
         wanted: Wanted,
         on_wire: OnWire,
         replies: Replies,
-        login: Login | None,
+        login: LoginDriver | None,
         *,
         answer: Callable[[Any], None],
-        heard: Callable[[MarkedMessage], AuthOutcome],
         changed: Callable[[], None],
         overrun: Callable[[], None],
     ) -> None:
@@ -64,7 +63,6 @@ class Sorter:
         self._replies = replies
         self._login = login
         self._answer = answer
-        self._heard = heard
         self._changed = changed
         self._overrun = overrun
         self._overlap: Overlap | None = None
@@ -170,8 +168,8 @@ class Sorter:
             return True
         if self._replies.waiting and self._replies.take(message):
             return True
-        reads = self._login is not None and self._login.reads_frames
-        if reads and self._heard(message).status is not AuthStatus.NOT_MINE:
+        login = self._login if self._login is not None and self._login.reads_frames else None
+        if login is not None and login.heard(message).status is not AuthStatus.NOT_MINE:
             return True
         answered, failures = self._on_wire.received(data)
         for event in failures:
