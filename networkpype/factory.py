@@ -21,15 +21,18 @@ from networkpype.hooks import Hook
 from networkpype.rest.build import check_base_url, check_timeout
 from networkpype.rest.connection import DEFAULT_MAX_BODY_BYTES, RESTConnection
 from networkpype.rest.manager import DEFAULT_TIMEOUT_S, RESTManager
+from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.transport import guard
 from networkpype.websocket.connection import DEFAULT_MAX_MESSAGE_BYTES, WebSocketConnection
 from networkpype.websocket.decoding import Compression, MessageDecoder
+from networkpype.websocket.dialing import PASSED_ON
 from networkpype.websocket.manager import WebSocketManager
 from networkpype.websocket.session.beats import Heartbeat
 from networkpype.websocket.session.buffer import Buffer
 from networkpype.websocket.session.options import LinkOptions
 from networkpype.websocket.session.redial import Reconnect
 from networkpype.websocket.session.session import WebSocketSession
+from networkpype.websocket.subscriptions import Subscription
 
 if TYPE_CHECKING:
     import ssl
@@ -37,15 +40,21 @@ if TYPE_CHECKING:
     from networkpype.auth.base import Auth
     from networkpype.auth.patterns.base import RESTCaller
     from networkpype.rest.processor.base import RESTPostProcessor, RESTPreProcessor
-    from networkpype.throttler.throttler import AsyncThrottler
     from networkpype.time_synchronizer import TimeSynchronizer
     from networkpype.websocket.processor.base import WebSocketPostProcessor, WebSocketPreProcessor
     from networkpype.websocket.session.replies import ReplyId
-    from networkpype.websocket.subscriptions import Subscription
 
 __all__ = ["ConnectionManagersFactory", "ConnectionsFactory"]
 
 _CLOSE_TIMEOUT_S = 10.0
+_CONNECT_OPTIONS = PASSED_ON | {
+    "auto_ping",
+    "dial_timeout_s",
+    "permessage_deflate",
+    "subprotocols",
+    "verify_ssl",
+    "ws_headers",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -298,14 +307,27 @@ class ConnectionManagersFactory:
     ) -> WebSocketSession:
         """Return a stream that dials, logs in and subscribes, and does so again after every drop.
 
-        Enter it with ``async with``. `login` (by default where the auth has a `ws_pattern` and
-        either no `url` is given or a subscription is private) logs every connection in; the address
-        is the pattern's then, or `url` where the pattern makes none of its own. `rest` makes the
-        pattern's calls, by default a manager of this factory. `subscriptions` can be added and
-        removed later. `throttler_limit_id` paces subscribe messages. `reply_id` is how
+        Enter it with ``async with``. By default it sends pings of the protocol, lets 10,000
+        messages wait and then the socket, and dials for ever. `login` (by default where the auth
+        has a `ws_pattern` and either no `url` is given or a subscription is private) logs every
+        connection in; the address is the pattern's then, or `url` where the pattern makes none of
+        its own. `rest` makes the pattern's calls, by default a manager of this factory.
+        `subscriptions` can be added and removed later. `throttler_limit_id` paces subscribe
+        messages (UnknownLimitError where there is no such limit). `reply_id` is how
         `WebSocketSession.request` knows its reply. `connect` are the other options of
         `WebSocketConnection.connect`, such as `ws_headers` and `dial_timeout_s`.
         """
+        for name in connect:
+            if name not in _CONNECT_OPTIONS:
+                raise ConfigurationError(
+                    f"a session has no option {name}; silence is a matter of heartbeat=Heartbeat("
+                    "...) and of a Subscription with matches= and stale_after_s=, and what goes "
+                    f"to connect() is {', '.join(sorted(_CONNECT_OPTIONS))}"
+                )
+        if isinstance(subscriptions, Subscription):
+            raise ConfigurationError("subscriptions is one Subscription; pass a list")
+        if throttler_limit_id is not None and isinstance(self._throttler, AsyncThrottler):
+            self._throttler.get_related_limits(throttler_limit_id)  # refuses what it does not know
         pattern = getattr(self._auth, "ws_pattern", None)
         if login is None:
             login = pattern is not None and (not url or any(each.private for each in subscriptions))

@@ -31,7 +31,8 @@ LAYERS: list[set[str]] = [
     {"auth", "rest.processor", "websocket.processor"},
     {"transport", "rest.connection"}
     | {"websocket.connection", "websocket.dialing", "websocket.line"},
-    {"rest.manager", "websocket.first_login", "websocket.manager", "websocket.session"},
+    {"rest.manager", "websocket.first_login", "websocket.manager"}
+    | {"websocket.pings", "websocket.session"},
     {"factory"},
     # The users of all that, the front door among them.
     {"", "__main__", "cli", "contrib", "exchanges", "testing"},
@@ -81,14 +82,21 @@ INSIDE = (
         "websocket.first_login",
         "websocket.heartbeat",
         "websocket.line",
+        "websocket.session.agenda",
+        "websocket.session.asked",
         "websocket.session.intents",
         "websocket.session.link",
         "websocket.session.login_driver",
+        "websocket.session.logins",
         "websocket.session.options",
         "websocket.session.overlap",
+        "websocket.session.reading",
         "websocket.session.replies",
+        "websocket.session.sends",
         "websocket.session.sorting",
         "websocket.session.supervisor",
+        "websocket.session.wanted",
+        "websocket.session.watch",
     }
     | {"throttler.configuration", "throttler.lines", "throttler.store", "throttler.window"}
     | {"auth.access_tokens", "auth.login_steps", "auth.setbacks", "auth.wallet_login"}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 from examples.coinex.book import OrderBook
 from examples.coinex.messages import Depth, Message, read
@@ -15,10 +15,8 @@ from networkpype import (
     ConnectionManagersFactory,
     Credentials,
     Gap,
-    Heartbeat,
     Hook,
     Reconnect,
-    RequestTimeoutError,
     SessionEvent,
     SessionMessage,
     Subscription,
@@ -27,7 +25,8 @@ from networkpype import (
     WebSocketSession,
 )
 from networkpype.exchanges import Exchange, exchange, exchange_auth
-from networkpype.websocket.dialects import MethodAsTopic
+from networkpype.websocket.pings import heartbeat_of
+from networkpype.websocket.spoken import spoken_by
 
 __all__ = ["CoinEx", "Item"]
 
@@ -35,17 +34,7 @@ Item: TypeAlias = Message | OrderBook | SessionEvent
 """What the stream yields: messages, a book that changed, and what became of the connection."""
 
 _DEPTH_LIMIT = 20
-_RENEWAL_TIMEOUT_S = 10.0
-
-
-def _names_of(name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what ends a subscription: as what began it, but of the depth the markets alone."""
-    if name != "depth":
-        return params
-    return {"market_list": [market for market, *_ in params["market_list"]]}
-
-
-_DIALECT = MethodAsTopic(unsubscribe_params=_names_of)
+_DIALECT = spoken_by("coinex")
 
 
 class CoinEx:
@@ -75,12 +64,7 @@ class CoinEx:
         self._is_private = credentials is not None
         self._ws_url = "" if target.pattern is None else target.pattern.url
         self._compression = compression
-        self._heartbeat = Heartbeat(
-            message=lambda id: {"method": "server.ping", "params": {}, "id": id},
-            message_s=ping_s,
-            reply=_is_pong,
-            reply_s=pong_s,
-        )
+        self._heartbeat = heartbeat_of("coinex", message_s=ping_s, reply_s=pong_s)
         self._reconnect = reconnect
         self._factory = ConnectionManagersFactory(
             self.throttler,
@@ -94,6 +78,7 @@ class CoinEx:
         )
         self._depths = {market: _depth(market) for market in markets}
         self._renewing: set[str] = set()
+        self._ending: set[str] = set()
 
     async def __aenter__(self) -> Self:
         await self._factory.__aenter__()
@@ -141,7 +126,7 @@ class CoinEx:
         )
 
     async def stream(self) -> AsyncGenerator[Item, None]:
-        """Yield everything that is heard, in order, until `close`.
+        """Yield everything that is heard, in order, until `close`; it is for one use.
 
         A `Gap` stands where messages are missing: ask `rest` for what you keep of orders and
         balances. The books mend themselves.
@@ -150,15 +135,16 @@ class CoinEx:
             async for item in session:
                 if isinstance(item, SessionMessage):
                     for message in read(item.data):
-                        yield await self._follow(message)
+                        yield self._follow(message)
                     continue
                 if isinstance(item, Gap):
                     self._renewing.clear()
                     for book in self.books.values():
                         book.clear()
+                self._ask_again()
                 yield item
 
-    async def _follow(self, message: Message) -> Message | OrderBook:
+    def _follow(self, message: Message) -> Message | OrderBook:
         """Return the message, or the book that it changes."""
         if not isinstance(message, Depth) or message.market not in self.books:
             return message
@@ -166,20 +152,18 @@ class CoinEx:
         if book.apply(message.depth, is_full=message.is_full):
             self._renewing.discard(message.market)
         elif message.market not in self._renewing:
+            # Subscribe anew, for the first push is the whole book; first the old one has to end.
             self._renewing.add(message.market)
-            await self._renew(message.market)
+            self._ending.add(message.market)
+            self.session.remove(self._depths[message.market])
         return book
 
-    async def _renew(self, market: str) -> None:
-        """Subscribe to the depth anew, for the first push is the whole book."""
-        depth = self._depths[market]
-        self.session.remove(depth)
-        try:
-            await self.session.ready(_RENEWAL_TIMEOUT_S)
-        except RequestTimeoutError:
-            pass  # the line is down, and the next connection begins with the whole book
-        finally:
-            self.session.add(depth)
+    def _ask_again(self) -> None:
+        """Subscribe to the depths whose old subscription has ended; an event told of it."""
+        live = self.session.live
+        for market in [each for each in self._ending if self._depths[each].key not in live]:
+            self._ending.remove(market)
+            self.session.add(self._depths[market])
 
 
 def _topic(name: str, markets: Sequence[str], *, private: bool = False) -> Subscription:
@@ -190,8 +174,3 @@ def _depth(market: str) -> Subscription:
     # "0": prices are not merged. False: after the whole book, only what changes.
     params = {"market_list": [[market, _DEPTH_LIMIT, "0", False]]}
     return Subscription(("depth", params), _DIALECT, key=("depth", market))
-
-
-def _is_pong(data: Any) -> bool:
-    answered = data.get("data") if isinstance(data, Mapping) else None
-    return isinstance(answered, Mapping) and answered.get("result") == "pong"

@@ -57,12 +57,12 @@ class Follower:
     def _take(self, item: CoinExItem | ETHGasItem) -> None:
         match item:
             case Connected():
-                self.line, self.epoch = f"connection {item.epoch}: open", item.epoch
+                self.line, self.epoch = f"open (dial {item.epoch})", item.epoch
             case Ready():
-                self.line = f"connection {item.epoch}: ready"
+                self.line = f"ready (dial {item.epoch})"
                 self._ready_at = asyncio.get_running_loop().time()
             case Disconnected():
-                self.line = f"connection {item.epoch}: lost"
+                self.line = f"lost (dial {item.epoch})"
                 self.lost_because = item.reason
             case Gap():
                 self.ledger.gap()

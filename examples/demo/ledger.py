@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "counted"]
+
+
+def counted(number: int, thing: str) -> str:
+    """Write ``1 gap``, ``2 gaps``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 class Ledger:
@@ -53,5 +58,5 @@ class Ledger:
         return not self.silent and not self.repeated and self.arrived > 0
 
     def __str__(self) -> str:
-        said = f"{self.arrived} arrived + {self.announced} in {self.gaps} announced gaps"
+        said = f"{self.arrived} arrived + {self.announced} in {counted(self.gaps, 'announced gap')}"
         return f"{said} = {self.last} sent, {self.silent} lost silently, {self.repeated} repeated"

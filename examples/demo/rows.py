@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from examples.demo.faults import FAULTS
+from examples.demo.ledger import counted
 from examples.demo.story import SKEW_S, Story
 
 __all__ = ["rows"]
@@ -23,7 +24,10 @@ def rows(story: Story) -> list[tuple[str, str]]:
         ("now", story.step),
         ("CoinEx", f"{coinex.line}; {coinex.messages} messages"),
         ("book", f"{coinex.book}, last {coinex.price}"),
-        ("updates", f"{coinex.ledger.arrived} of orders arrived, {coinex.ledger.gaps} gaps told"),
+        (
+            "updates",
+            f"{coinex.ledger.arrived} of orders arrived, {counted(coinex.ledger.gaps, 'gap')} told",
+        ),
         ("ETHGas", f"{ethgas.line}; {ethgas.messages} messages, last {ethgas.price}"),
         ("REST", f"{tally.requests} sent, {placed} placed, {cancelled} cancelled"),
         ("limit", f"[{'#' * full}{'.' * (_BAR_WIDTH - full)}] {used} of {capacity} in this second"),

@@ -39,7 +39,9 @@ class PlainScreen:
             until_line = self._pause_s
             seen = dict(rows(story))
             print(
-                f"   CoinEx {seen['CoinEx']} | {seen['updates']} | REST {seen['REST']}", flush=True
+                f"   CoinEx {seen['CoinEx']} | {seen['updates']} | REST {seen['REST']}\n"
+                f"   ETHGas {seen['ETHGas']}",
+                flush=True,
             )
 
     def verdict(self, promises: list[Promise], elapsed_s: float) -> None:

@@ -121,7 +121,7 @@ class Story:
 
     async def _endure(self, fault: Fault) -> None:
         """Let it be calm for a while, strike, and measure how long until ready again."""
-        self.step = "trading on two exchanges"
+        self.step = "trading on CoinEx and ETHGas"
         await asyncio.sleep(_CALM_S)
         self.step = f"the exchange {fault.name}"
         began = asyncio.get_running_loop().time()

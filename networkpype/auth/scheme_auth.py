@@ -29,7 +29,8 @@ class SchemeAuth(Auth):
     Requests to other origins than `origins` (or those of the credentials, which go first) are
     refused with a ConfigurationError and not signed; with neither given, any ``https://`` may be.
     A WebSocket is held to the origins of the credentials, ``wss://`` counting as ``https://``;
-    where they have none, any ``wss://`` may be, and ``ws://`` on this machine.
+    where they have none, to `domains` such as ``okx.com`` and what is below them; with neither,
+    any ``wss://`` may be, and ``ws://`` on this machine.
 
     `nonce` replaces the strictly increasing numbers in `nonce_unit`, `new_id` gives the ids of
     messages. Share one instance among all connections of an API key: two would repeat nonces.
@@ -50,6 +51,7 @@ class SchemeAuth(Auth):
         new_id: Callable[[], int | str] | None = None,
         nonce_unit: NonceUnit = "ms",
         origins: Collection[str] = (),
+        domains: Collection[str] = (),
         throttler_limit_id: str = "",
         name: str = "",
     ) -> None:
@@ -73,6 +75,7 @@ class SchemeAuth(Auth):
         self._beginnings = frozenset(f"{origin}/" for origin in self._origins)
         # Those of the exchange are where its REST is; its sockets have hosts of their own.
         self._socket_origins = frozenset(credentials.origins)
+        self._domains = tuple(domain.lower() for domain in domains)
 
     @property
     def scheme(self) -> RESTScheme | None:
@@ -95,19 +98,29 @@ class SchemeAuth(Auth):
         return twin
 
     def check_socket(self, url: str) -> None:
-        """Refuse ``ws://`` to another machine, and what the credentials' own origins leave out."""
+        """Refuse ``ws://`` to another machine, and hosts that are not the exchange's or allowed."""
         parts = split_url(url)
         if parts.scheme not in ("wss", "https") and not is_loopback(parts.host):
             raise ConfigurationError(
                 f"{parts.scheme}://{parts.host} would show the login to the network; use wss://"
             )
         origin = origin_of(parts)
-        if self._socket_origins and origin not in self._socket_origins:
+        if self._socket_origins:
+            allowed, places = origin in self._socket_origins, sorted(self._socket_origins)
+        else:
+            allowed, places = self._is_known(parts.host), [*self._domains]
+        if not allowed:
             raise ConfigurationError(
                 f"{parts.scheme}://{parts.host} is none of the origins that these credentials may "
-                f"go to ({', '.join(sorted(self._socket_origins))}); nothing was signed or sent; "
+                f"go to ({', '.join(places)}); nothing was signed or sent; "
                 f'pass Credentials(origins=[..., "{origin}"]) to allow it'
             )
+
+    def _is_known(self, host: str) -> bool:
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        name = name.lower().rstrip(".")
+        below = (name == each or name.endswith(f".{each}") for each in self._domains)
+        return not self._domains or any(below)
 
     async def rest_authenticate(self, request: RESTRequest) -> RESTRequest:
         """Return the request signed; its path, query, headers and body are what is sent."""

@@ -45,6 +45,14 @@ class Exchange:
     def __repr__(self) -> str:
         return f"Exchange({self.name}, {self.rest_url})"
 
+    @property
+    def domains(self) -> frozenset[str]:
+        """Return the domains under which its sockets are, such as ``okx.com``."""
+        texts = [self.rest_url, *(f"https://{host}" for host in self.hosts)]
+        texts += _addresses(self.pattern)
+        named = getattr(self.pattern, "domain", "")
+        return frozenset({*map(_domain_of, texts), *([named] if named else [])})
+
     def at(self, rest_url: str, ws_url: str) -> Exchange:
         """Return the same exchange at other addresses: a proxy of yours, or a mock in a test.
 
@@ -64,6 +72,30 @@ class Exchange:
             hosts=(),
             sandbox=None,
         )
+
+
+def _addresses(value: Any) -> list[str]:
+    """Return every address in the value."""
+    if isinstance(value, str):
+        return [value] if value.partition("://")[0] in ("https", "http", "wss", "ws") else []
+    if isinstance(value, Mapping):
+        return [each for inner in value.values() for each in _addresses(inner)]
+    if is_dataclass(value) and not isinstance(value, type):
+        held = [getattr(value, each.name) for each in fields(value) if each.init]
+        return [each for inner in held for each in _addresses(inner)]
+    return _addresses(value.url) if isinstance(value, WebSocketAuthPattern) else []
+
+
+def _domain_of(url: str) -> str:
+    """Return what was registered of the host, such as ``okx.com``, or a number as it is."""
+    host = split_url(url.partition("{")[0]).host
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    parts = name.split(".")
+    if parts[-1].isdigit():
+        return name
+    # Whoever registers below com.hk has three names to himself.
+    is_national = len(parts) > 2 and parts[-2] == "com" and len(parts[-1]) == 2
+    return ".".join(parts[-3 if is_national else -2 :])
 
 
 def _moved(value: Any, rest_url: str, ws_url: str) -> Any:

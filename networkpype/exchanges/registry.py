@@ -126,6 +126,7 @@ def exchange_auth(
         new_id=new_id,
         nonce_unit=found.nonce_unit,
         origins=found.origins,
+        domains=found.domains,
         throttler_limit_id=throttler_limit_id,
         name=found.name,
     )

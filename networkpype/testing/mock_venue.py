@@ -25,7 +25,7 @@ from networkpype.testing.venue_client import Encoding, VenueClient
 from networkpype.testing.venues.account import Account, Refusal, Why
 from networkpype.testing.venues.keys import make_keys
 from networkpype.testing.venues.table import VENUES
-from networkpype.testing.venues.venue import Endpoint, Frame, Socket
+from networkpype.testing.venues.venue import Endpoint, Frame, Socket, Venue
 from networkpype.testing.verifier import Access
 from networkpype.testing.wire import Answer, ReceivedFrame, ReceivedRequest, Refused
 
@@ -192,8 +192,15 @@ class MockVenue:
         """Send a frame to every socket that is subscribed to `topic`; return how many there are.
 
         Topics are named ``channel.market``, such as ``depth.BTCUSDT``; who subscribed to the
-        channel as a whole gets all of them.
+        channel as a whole gets all of them. Raises ConfigurationError where the venue does not read
+        what a socket subscribes to.
         """
+        if not _reads_topics(self._venue):
+            known = ", ".join(name for name, venue in VENUES.items() if _reads_topics(venue))
+            raise ConfigurationError(
+                f"{self.name} does not read what its sockets subscribe to, so it cannot publish; "
+                f"those that do are {known}, and push(frame) sends to every socket of any venue"
+            )
         clients = [client for client in self._clients if client.wants(topic)]
         for client in clients:
             await client.send(frame)
@@ -392,10 +399,10 @@ class MockVenue:
             return
         begun: list[str] = []
         try:
-            private = socket.is_private(frame)
+            private = _tolerant(partial(socket.is_private, frame))
             if private:
                 _tolerant(partial(socket.check_private, frame))
-            answer = socket.answered(frame)
+            answer = _tolerant(partial(socket.answered, frame))
             begun = _tolerant(partial(client.subscribe, frame, private))
         except Refusal as refusal:
             self._note(str(refusal))
@@ -434,6 +441,10 @@ class MockVenue:
 
     def __repr__(self) -> str:
         return f"<MockVenue {self.name}, {len(self.received)} requests>"
+
+
+def _reads_topics(venue: Venue) -> bool:
+    return venue.socket is not None and venue.socket.topics is not Socket.topics
 
 
 def _tolerant(check: Callable[[], T]) -> T:

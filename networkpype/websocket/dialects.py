@@ -183,10 +183,11 @@ class MethodParams(_Worded):
 
     A channel that is a mapping is the params themselves, as Kraken wants them (``{"channel":
     "book", "symbol": ["BTC/USD"]}``); texts stand in `channels_field` as a list, as Crypto.com
-    wants them.
+    wants them. `parts_field` is the field of a channel whose values are answered one by one.
     """
 
     channels_field: str = "channels"
+    parts_field: str | None = None
     id_field: str | None = "id"
     answer: Judge | None = field(default=_BY_ID, repr=False)
 
@@ -194,6 +195,10 @@ class MethodParams(_Worded):
         is_mapping = isinstance(channels[0], Mapping)
         params = dict(_only(channels)) if is_mapping else {self.channels_field: list(channels)}
         return self._identified({"method": self.words[word], "params": params}, id)
+
+    def parts(self, channel: Any) -> int:
+        told = channel.get(self.parts_field) if isinstance(channel, Mapping) else None
+        return max(1, len(told)) if isinstance(told, (list, tuple)) else 1
 
 
 @dataclass(kw_only=True, eq=False)
@@ -226,7 +231,12 @@ class MethodAsTopic(_Family):
 
     def _frame(self, word: int, channels: Sequence[Any], id: int) -> Any:
         channel = _only(channels)
-        name, params = (channel, self.no_params) if isinstance(channel, str) else channel
+        channel = (channel, self.no_params) if isinstance(channel, str) else channel
+        if not isinstance(channel, Sequence) or len(channel) != 2:
+            raise ConfigurationError(
+                f"a channel is a {type(channel).__name__}; here it is a name, or (name, params)"
+            )
+        name, params = channel
         if word:
             params = self.unsubscribe_params(name, params)
         method = f"{name}{self.separator}{('subscribe', 'unsubscribe')[word]}"

@@ -30,11 +30,11 @@ from networkpype.transport import (
 )
 from networkpype.wire import check_headers, split_url
 
-__all__ = ["check_handshake", "check_seconds", "check_size", "dial"]
+__all__ = ["PASSED_ON", "check_handshake", "check_seconds", "check_size", "dial"]
 
 _DEFLATE_WINDOW_BITS = 15
 _LARGEST_LIMIT = 2**31 - 1  # aiohttp's parser counts in 32 bits
-_PASSED_ON = frozenset({"origin", "proxy", "proxy_auth", "proxy_headers", "server_hostname", "ssl"})
+PASSED_ON = frozenset({"origin", "proxy", "proxy_auth", "proxy_headers", "server_hostname", "ssl"})
 _is_token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110
 
 
@@ -100,7 +100,7 @@ async def dial(
     except (TypeError, ValueError) as error:
         failure = ConfigurationError(
             f"aiohttp refused an option of connect() ({describe(error)}); "
-            f"look at {', '.join(sorted(_PASSED_ON))}"
+            f"look at {', '.join(sorted(PASSED_ON))}"
         )
     finally:
         dialing.reset(guarded)
@@ -136,11 +136,11 @@ def check_handshake(
     if not isinstance(ws_url, str):
         raise ConfigurationError(f"ws_url is a {type(ws_url).__name__}; pass str")
     split_url(ws_url)
-    unknown = sorted(options.keys() - _PASSED_ON)
+    unknown = sorted(options.keys() - PASSED_ON)
     if unknown:
         raise ConfigurationError(
             f"connect() has no option {', '.join(unknown)}; "
-            f"beside its own it takes {', '.join(sorted(_PASSED_ON))}"
+            f"beside its own it takes {', '.join(sorted(PASSED_ON))}"
         )
     origin = options.get("origin")
     for name, given in (

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from networkpype.errors import ConfigurationError
 from networkpype.websocket import dialects as family
 from networkpype.websocket.answers import Answers, bitmex, mexc, whole
 from networkpype.websocket.subscriptions import Dialect
 
-__all__ = ["spoken_by"]
+__all__ = ["known_fields", "look_up", "spoken_by"]
+
+_T = TypeVar("_T")
 
 
 def spoken_by(exchange: str, **changes: Any) -> Dialect:
@@ -20,12 +23,28 @@ def spoken_by(exchange: str, **changes: Any) -> Dialect:
     Share it among the subscriptions of a session: only those of the same dialect go into one
     message.
     """
-    if exchange not in _SPOKEN:
-        close = difflib.get_close_matches(exchange, _SPOKEN, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ConfigurationError(f"no dialect {exchange!r}; {hint}known: {', '.join(_SPOKEN)}")
-    kind, fields = _SPOKEN[exchange]
+    kind, fields = look_up(exchange, _SPOKEN, "dialect")
+    known_fields(kind, changes)
     return kind(**{**fields, **changes})
+
+
+def look_up(exchange: str, table: Mapping[str, _T], what: str) -> _T:
+    """Return the entry of an exchange; the error for a wrong name guesses which was meant."""
+    if exchange in table:
+        return table[exchange]
+    near = difflib.get_close_matches(str(exchange).lower(), table, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ConfigurationError(f"no {what} {exchange!r}; {hint}known: {', '.join(sorted(table))}")
+
+
+def known_fields(kind: type[Any], changes: Mapping[str, Any]) -> None:
+    """Refuse what is no field of this dataclass."""
+    names = [field.name for field in dataclasses.fields(kind) if field.init]
+    for wrong in changes:
+        if wrong not in names:
+            raise ConfigurationError(
+                f"{kind.__name__} has no field {wrong!r}; it has {', '.join(names)}"
+            )
 
 
 def _coinex_end(name: str, params: Any) -> Any:
@@ -66,7 +85,7 @@ _SPOKEN: dict[str, tuple[type[Dialect], dict[str, Any]]] = {
     ),
     "bitget": (family.OpSubscribe, {"batch": 20, "answer": Answers(kind=_EVENT, channel="arg")}),
     "bitmart": (family.OpSubscribe, {"answer": Answers(kind=_EVENT, id=None, channel="topic")}),
-    "bitmart_futures": (
+    "bitmart-contract": (
         family.OpSubscribe,
         {"op_field": "action", "batch": 20, "answer": Answers(kind=("action",), channel="group")},
     ),
@@ -101,7 +120,7 @@ _SPOKEN: dict[str, tuple[type[Dialect], dict[str, Any]]] = {
         {"id_field": "id", "time_field": "time", "answer": Answers(kind=_EVENT)},
     ),
     "htx": (family.SubSubscribe, {}),
-    "htx_futures_private": (
+    "htx-contract": (
         family.EventSubscribe,
         {
             "event_field": "op",
@@ -112,7 +131,7 @@ _SPOKEN: dict[str, tuple[type[Dialect], dict[str, Any]]] = {
             "answer": Answers(kind=("op",), **_SUB, id="cid", code="err-code"),
         },
     ),
-    "htx_private": (
+    "htx-private": (
         family.EventSubscribe,
         {
             "event_field": "action",
@@ -124,9 +143,13 @@ _SPOKEN: dict[str, tuple[type[Dialect], dict[str, Any]]] = {
     "hyperliquid": (family.MethodSubscription, {}),
     "kraken": (
         family.MethodParams,
-        {"id_field": "req_id", "answer": Answers(kind=("method",), id="req_id")},
+        {
+            "id_field": "req_id",
+            "parts_field": "symbol",
+            "answer": Answers(kind=("method",), id="req_id"),
+        },
     ),
-    "kraken_futures": (
+    "krakenfutures": (
         family.EventSubscribe,
         {
             "answer": Answers(
@@ -161,4 +184,13 @@ _SPOKEN: dict[str, tuple[type[Dialect], dict[str, Any]]] = {
         family.EventSubscribe,
         {**_TEXT_ID, "payload_field": "topic", "answer": Answers(kind=_EVENT)},
     ),
+}
+
+# Those whose words are the same.
+_SPOKEN |= {
+    "binance-margin": _SPOKEN["binance"],
+    "binance-usdm": _SPOKEN["binance"],
+    "coinbaseexchange": _SPOKEN["coinbase"],
+    "coinex-futures": _SPOKEN["coinex"],
+    "kucoin-futures": _SPOKEN["kucoin"],
 }

@@ -58,6 +58,13 @@ class Dialect:
         """Say what a message means for what was asked; None where it is no answer."""
         return None
 
+    def parts(self, channel: Any) -> int:
+        """Return how many answers this channel gets, such as one for each symbol that it names.
+
+        Where fewer come in time, those that came decide.
+        """
+        return 1
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 

@@ -25,7 +25,7 @@ from networkpype import (
     SubscribeFailed,
 )
 from networkpype.exchanges import exchange
-from networkpype.testing import MockCoinEx
+from networkpype.testing import Answer, MockCoinEx
 from tests.examples.reading import QUICKLY, Reader, reading
 
 NEVER_S = 3600.0  # the market moves by `tick` alone
@@ -138,6 +138,25 @@ async def test_a_checksum_that_differs_makes_it_ask_for_the_whole_book() -> None
             ("depth.subscribe", params),
         ]
         assert connector.session.epoch == 1
+
+
+async def test_a_book_that_is_asked_for_anew_does_not_hold_up_the_stream() -> None:
+    async with MockCoinEx(interval_s=NEVER_S) as venue, connected(venue) as (connector, reader):
+        await reader.next(OrderBook, is_whole=True)
+        await reader.next(Ready)
+        await venue.corrupt_book()
+        venue.mute_websockets()  # so the end of the old subscription is never confirmed
+        await reader.next(OrderBook, is_whole=False)
+        await venue.until(lambda: sent(venue)[-1]["method"] == "depth.unsubscribe")
+        venue.answer_all = Answer({}, 503)
+        await venue.drop_websockets(None)
+        await reader.next(Disconnected, epoch=1)
+        await reader.next(Gap)
+        venue.answer_all = None
+        book = await reader.next(OrderBook, is_whole=True)
+        assert await is_as_the_exchange_has_it(venue, book)
+        await reader.next(Ready)
+        assert len(connector.session.live) == 6
 
 
 @pytest.mark.parametrize("compression", ["gzip", "deflate", None])

@@ -52,7 +52,8 @@ def test_the_examples_use_public_names_alone() -> None:
         "networkpype",
         "networkpype.exchanges",
         "networkpype.testing",
-        "networkpype.websocket.dialects",
+        "networkpype.websocket.pings",
+        "networkpype.websocket.spoken",
     }
     for path in (ROOT / "examples").rglob("*.py"):
         for line in path.read_text(encoding="utf-8").splitlines():

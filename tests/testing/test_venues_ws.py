@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 import pytest
 
 from networkpype import HTTPStatusError, MissingCredentialsError, RequestTimeoutError, RESTMethod
@@ -16,8 +22,11 @@ from networkpype.errors import AuthenticationError, ConfigurationError
 from networkpype.exchanges import exchange, exchange_auth
 from networkpype.rest.request import RESTRequest
 from networkpype.testing import FakeClock, MockVenue
+from networkpype.testing.venue_client import VenueClient
 from networkpype.testing.venues.table import VENUES
+from networkpype.testing.wire import ReceivedRequest
 from networkpype.websocket.manager import WebSocketManager
+from networkpype.websocket.pings import heartbeat_of
 from networkpype.websocket.request import WebSocketJSONRequest
 from tests.testing.venue_client import PAIRS, Client, another_pair, client_of, wrong
 
@@ -437,3 +446,95 @@ async def test_credentials_of_a_venue_go_nowhere_else() -> None:
             await auth.rest_authenticate(request)
         with pytest.raises(MissingCredentialsError):
             exchange_auth("kraken", venue.credentials.model_copy(update={"secret": None}))
+
+
+# -- what is malformed, and what is public ---------------------------------------------------------
+
+
+@asynccontextmanager
+async def plain_socket(venue: MockVenue) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    async with aiohttp.ClientSession() as session, session.ws_connect(venue.ws_url) as ws:
+        yield ws
+
+
+async def talk(ws: aiohttp.ClientWebSocketResponse, frame: object) -> Any:
+    """Send a frame and return the next answer."""
+    await ws.send_json(frame)
+    return await ws.receive_json(timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("name", "malformed", "answer"),
+    [
+        (
+            "okx",
+            {"op": "subscribe", "args": ["orders"]},
+            {"event": "error", "code": "60007", "msg": "Invalid sign", "connId": "c1"},
+        ),
+        (
+            "okx",
+            {"op": "unsubscribe", "args": {"channel": "orders"}},
+            {"event": "error", "code": "60007", "msg": "Invalid sign", "connId": "c1"},
+        ),
+        (
+            "bybit",
+            {"op": "subscribe", "args": 5, "req_id": "7"},
+            {
+                "success": False,
+                "ret_msg": "malformed: TypeError",
+                "op": "subscribe",
+                "conn_id": "c1",
+                "req_id": "7",
+            },
+        ),
+    ],
+)
+async def test_what_is_malformed_is_refused_and_the_socket_lives(
+    name: str, malformed: dict[str, Any], answer: dict[str, Any]
+) -> None:
+    async with MockVenue(name) as venue, plain_socket(venue) as ws:
+        assert await talk(ws, malformed) == answer
+        [refusal] = venue.refusals
+        assert refusal.startswith("malformed: ")
+        assert await talk(ws, malformed) == answer
+
+
+@pytest.mark.parametrize("name", sorted(VENUES))
+async def test_no_malformed_frame_ends_a_socket(name: str) -> None:
+    venue = MockVenue(name)
+    kind = VENUES[name].socket
+    assert kind is not None
+    request = ReceivedRequest("GET", "/", {}, b"", 0.0)
+    nobody: Any = SimpleNamespace(transport=None)
+    client = VenueClient(1, kind(venue.account, request), nobody, nobody)
+    client.is_mute = True
+    verbs = ("op", "action", "method", "event", "cmd", "type", "channel")
+    fields = ("args", "params", "payload", "channel", "channels", "topic", "data", "auth", "ch")
+    for verb, word in itertools.product(verbs, ("subscribe", "bts:subscribe", "api", [])):
+        for field, value in itertools.product(fields, ("x", 1, [None], [["a"]], {"a": 1})):
+            await venue._take(client, json.dumps({verb: word, field: value}))
+    assert len(venue.ws_received) == 7 * 4 * 9 * 5
+
+
+async def test_bybit_answers_a_ping_and_names_the_request() -> None:
+    async with MockVenue("bybit") as venue, plain_socket(venue) as ws:
+        pong = {"success": True, "ret_msg": "pong", "op": "ping", "conn_id": "c1"}
+        assert await talk(ws, {"op": "ping"}) == pong
+        reply = heartbeat_of("bybit").reply
+        assert callable(reply)
+        assert reply(pong)
+        assert await talk(ws, {"op": "subscribe", "args": ["tickers.BTCUSDT"], "req_id": "9"}) == {
+            "success": True,
+            "ret_msg": "",
+            "op": "subscribe",
+            "conn_id": "c1",
+            "req_id": "9",
+        }
+        refused = await talk(ws, {"op": "subscribe", "args": ["order"], "req_id": "10"})
+        assert (refused["success"], refused["req_id"]) == (False, "10")
+
+
+async def test_a_venue_that_reads_no_subscriptions_does_not_publish() -> None:
+    async with MockVenue("okx") as venue:
+        with pytest.raises(ConfigurationError, match=r"okx does not read .*coinex, .*ethgas.*push"):
+            await venue.publish("tickers.BTC-USDT", {})

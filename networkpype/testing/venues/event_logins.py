@@ -82,7 +82,8 @@ class GateAPISocket(Socket):
     def _told(self, frame: Frame, status: str, data: Frame) -> Frame:
         known = {"response_time": str(self.account.time_ms()), "client_id": "c1"}
         header = {"status": status, "channel": frame.get("channel"), "event": "api"} | known
-        id_ = (frame.get("payload") or {}).get("req_id")
+        payload = frame.get("payload")
+        id_ = payload.get("req_id") if isinstance(payload, dict) else None
         return {"request_id": id_, "header": header, "data": data}
 
 

@@ -39,14 +39,21 @@ class BybitSocket(Socket):
 
     def refused(self, frame: Frame, refusal: Refusal) -> Frame:
         said = "Request not authorized" if refusal.why is Why.LOGIN else str(refusal)
-        return {"success": False, "ret_msg": said, "op": frame.get("op"), "conn_id": "c1"}
+        told = {"success": False, "ret_msg": said, "op": frame.get("op"), "conn_id": "c1"}
+        return self._named(frame, told)
 
     def is_private(self, frame: Frame) -> bool:
         topics = frame.get("args") or [""]
         return frame.get("op") == "subscribe" and str(topics[0]).startswith(self.private)
 
     def answered(self, frame: Frame) -> Frame:
-        return {"success": True, "ret_msg": "", "op": frame.get("op"), "conn_id": "c1"}
+        # As the public sockets answer a ping; the private ones say op "pong".
+        said = "pong" if frame.get("op") == "ping" else ""
+        told = {"success": True, "ret_msg": said, "op": frame.get("op"), "conn_id": "c1"}
+        return self._named(frame, told)
+
+    def _named(self, frame: Frame, told: Frame) -> Frame:
+        return {**told, "req_id": frame["req_id"]} if "req_id" in frame else told
 
 
 class BitMEXSocket(Socket):

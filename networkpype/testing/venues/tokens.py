@@ -207,4 +207,6 @@ class BitstampSocket(Socket):
 
     def denied(self, frame: Frame, refusal: Refusal) -> Frame:
         data = {"code": 4009, "message": "Connection is unauthorized."}
-        return {"event": "bts:error", "channel": frame["data"]["channel"], "data": data}
+        given = frame.get("data")
+        channel = given.get("channel", "") if isinstance(given, dict) else ""
+        return {"event": "bts:error", "channel": channel, "data": data}

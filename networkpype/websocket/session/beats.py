@@ -102,6 +102,23 @@ class Quiet:
         self._heard_at: dict[Hashable, float] = {}
         self._told: set[Hashable] = set()
         self._paused_at: float | None = None
+        self._paused_s = 0.0
+        self._reads_since = -math.inf
+        self.on_reading: Callable[[], None] | None = None
+        """Called when somebody reads again."""
+
+    @property
+    def is_paused(self) -> bool:
+        """Tell whether nobody reads, for there is no room."""
+        return self._paused_at is not None
+
+    def since(self, now: float) -> float:
+        """Return for how long somebody has been reading all the time; 0 while nobody does."""
+        return 0.0 if self._paused_at is not None else now - self._reads_since
+
+    def reading_time(self, now: float) -> float:
+        """Return a time that stands still while nobody reads."""
+        return (now if self._paused_at is None else self._paused_at) - self._paused_s
 
     def heard(self, data: Any, live: Sequence[Subscription], now: float) -> bool:
         """Note whose message this is; return whether a silence that was told has ended."""
@@ -122,7 +139,10 @@ class Quiet:
         if self._paused_at is not None:
             for key in self._heard_at:
                 self._heard_at[key] += now - self._paused_at
-            self._paused_at = None
+            self._paused_s += now - self._paused_at
+            self._paused_at, self._reads_since = None, now
+            if self.on_reading is not None:
+                self.on_reading()
 
     def tick(
         self, live: Sequence[Subscription], now: float, epoch: int

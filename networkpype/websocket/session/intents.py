@@ -13,53 +13,22 @@ Decided without a clock or a socket. `Wanted` outlives connections; an `OnWire` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from enum import Enum
 from typing import Any
 
+from networkpype.errors import ConfigurationError
+from networkpype.websocket.session.asked import Asked
 from networkpype.websocket.session.events import SubscribeFailed
+from networkpype.websocket.session.wanted import Wanted
 from networkpype.websocket.subscriptions import Ack, Dialect, Subscription, fit
 
-__all__ = ["Asked", "OnWire", "State", "Wanted"]
+__all__ = ["OnWire", "State"]
 
-
-class Wanted:
-    """Count who wants what, in the order in which it was first asked for."""
-
-    def __init__(self, subscriptions: Sequence[Subscription] = ()) -> None:
-        self._held: dict[Hashable, Subscription] = {}
-        self._counts: dict[Hashable, int] = {}
-        for subscription in subscriptions:
-            self.add(subscription)
-
-    def add(self, subscription: Subscription) -> bool:
-        """Want it once more; return whether it is new."""
-        key = subscription.key
-        self._counts[key] = self._counts.get(key, 0) + 1
-        if key in self._held:
-            return False
-        self._held[key] = subscription
-        return True
-
-    def remove(self, subscription: Subscription) -> bool:
-        """Want it once less; return whether nobody wants it any more."""
-        key = subscription.key
-        count = self._counts.get(key, 0)
-        if count > 1:
-            self._counts[key] = count - 1
-            return False
-        self._counts.pop(key, None)
-        return self._held.pop(key, None) is not None
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._held
-
-    def __iter__(self) -> Iterator[Subscription]:
-        return iter(self._held.values())
-
-    def __len__(self) -> int:
-        return len(self._held)
+# Of what is over, so much is remembered, for an answer may come late or twice.
+_MOST_DIALECTS = 8
+_MOST_TOPICS = 100
+_MOST_MESSAGES = 500
 
 
 class State(Enum):
@@ -71,27 +40,6 @@ class State(Enum):
     REFUSED = "refused"
     LEAVING = "being ended"
     STUCK = "live, and cannot be ended"
-
-
-@dataclass(slots=True, eq=False)
-class Asked:
-    """A message that is sent, or about to be, in the dialect's words.
-
-    `named` is all that it names, `topics` what of that is not answered yet.
-    """
-
-    id: int
-    dialect: Dialect
-    named: tuple[Subscription, ...]
-    leaves: bool
-    private: bool
-    topics: list[Subscription] = field(init=False)
-    payload: Any = None
-    answer_by: float | None = None
-    """None as long as it is not sent."""
-
-    def __post_init__(self) -> None:
-        self.topics = list(self.named)
 
 
 class OnWire:
@@ -109,11 +57,15 @@ class OnWire:
         self._state: dict[Hashable, State] = {}
         self._here: dict[Hashable, Subscription] = {}  # all that was ever asked for here
         self._names: dict[Hashable, Any] = {}  # what the exchange calls them on this connection
-        self._issued: dict[Dialect, dict[str, Asked]] = {}
+        self._gone: dict[Hashable, None] = {}  # absent and not wanted, the oldest first
+        self._issued: dict[str, Asked] = {}
+        self._recent: dict[Dialect, None] = {}  # whose messages were waited for last
         self._last: dict[Hashable, Asked] = {}
         self._plan: list[list[Subscription]] | None = None
         self.waiting: list[Asked] = []
         """The same object as long as this lives, for the reader looks at it every time."""
+        self.secrets: Collection[str] = ()
+        """Of the address and the headers of this connection, which an exchange may echo."""
         self.admitted = False
         """Whether private subscriptions may be asked for."""
         self.is_unsure = False
@@ -151,7 +103,7 @@ class OnWire:
         self._plan = None
         for key in [key for key, state in self._state.items() if state is State.REFUSED]:
             if key not in self._wanted:
-                del self._state[key]  # asked for anew where it is added anew
+                self._set(key, State.ABSENT)  # asked for anew where it is added anew
 
     def next_frame(self) -> Asked | None:
         """Return the next message to send, private ones first; None where there is none now."""
@@ -165,6 +117,11 @@ class OnWire:
             if not group:
                 del plan[0]
             asked.payload = self._write(asked)
+            if asked.payload is None and not leaves:
+                raise ConfigurationError(
+                    f"{dialect!r} returned no message to subscribe with; only unsubscribe() may "
+                    "return None"
+                )
             if asked.payload is None:  # there is no way to end it
                 self._settle(asked, asked.named, accepted=False)
                 continue
@@ -177,18 +134,20 @@ class OnWire:
         if asked not in self.waiting:
             return  # answered already
         if asked.dialect.ack_timeout_s is None:
-            self._settle(asked, asked.topics[:], accepted=True)
+            self._settle_all(asked, accepted=True)
         else:
             asked.answer_by = now + asked.dialect.ack_timeout_s
 
     def failed(self, asked: Asked, reason: str) -> list[SubscribeFailed]:
         """Note that the message could not be made or signed, and never will on this connection."""
+        asked.parts.clear()
         return self._refuse(asked, asked.topics[:], reason, definite=True)
 
     def received(self, data: Any) -> tuple[bool, list[SubscribeFailed]]:
         """Return whether the message was an answer to what was asked here, and what to announce."""
         is_answer = False
-        for dialect, issued in self._issued.items():
+        # Those that wait for nothing are not asked, for there may be thousands.
+        for dialect in {**self._recent, **dict.fromkeys(each.dialect for each in self.waiting)}:
             ack = dialect.judge(data)
             if ack is None:
                 continue
@@ -199,9 +158,12 @@ class OnWire:
                     return True, self._accept(asked, topics, ack)
                 return True, self._refuse(asked, topics, ack.reason, definite=ack.definite)
             if ack.id is None:
-                is_answer = True  # late, or of another dialect that has the same words
-                self._correct(self._named(self._here.values(), ack) if ack.channels else (), ack)
-            elif (earlier := issued.get(str(ack.id))) is not None:
+                named = self._named(self._here.values(), ack) if ack.channels else []
+                self._correct(named, ack)
+                # Late, or of another dialect that has the same words. A refusal that names nothing
+                # of this may be that of a message of the consumer's own.
+                is_answer = is_answer or ack.accepted or bool(named)
+            elif (earlier := self._issue(dialect, ack.id)) is not None:
                 return True, self._second_answer(earlier, ack)
         return is_answer, []
 
@@ -214,7 +176,12 @@ class OnWire:
             if asked.leaves:
                 # TCP carried it: it is over, and only the answer is missing.
                 self.is_owed = True
-                self._settle(asked, asked.topics[:], accepted=True)
+                self._settle_all(asked, accepted=True)
+                continue
+            for topic in [topic for topic in asked.topics if asked.parts.get(topic.key)]:
+                verdicts = asked.parts.pop(topic.key)  # fewer than were expected, but some
+                self._settle(asked, [topic], accepted=any(verdicts))
+            if not asked.topics:
                 continue
             self.is_unsure = True
             self.waiting.remove(asked)
@@ -230,11 +197,13 @@ class OnWire:
 
         What was asked for and not sent yet, will be sent under the new login.
         """
+        for asked in self.waiting:
+            self._remember(asked.dialect)  # of what is not waited for an answer may come still
         self.waiting[:] = [a for a in self.waiting if not a.private or a.answer_by is None]
         unsent = {topic.key for asked in self.waiting if asked.private for topic in asked.topics}
-        for key, topic in self._here.items():
+        for key, topic in list(self._here.items()):
             if topic.private and key not in unsent:
-                self._state.pop(key, None)
+                self._set(key, State.ABSENT)
         self._plan = None
 
     # -- what to send -----------------------------------------------------------------------------
@@ -258,12 +227,19 @@ class OnWire:
 
     def _note(self, asked: Asked) -> None:
         if asked.dialect.ack_timeout_s is not None:
-            self._issued.setdefault(asked.dialect, {})[str(asked.id)] = asked
+            self._issued[str(asked.id)] = asked
+            if len(self._issued) > _MOST_MESSAGES:
+                oldest = self._issued.pop(next(iter(self._issued)))
+                if oldest in self.waiting:
+                    self._issued[str(oldest.id)] = oldest
         self.waiting.append(asked)
         for topic in asked.named:
             self._here[topic.key] = topic
             self._last[topic.key] = asked
             self._state[topic.key] = State.LEAVING if asked.leaves else State.ASKED
+            self._gone.pop(topic.key, None)
+            if asked.dialect.parts(topic.channel) > 1:
+                asked.parts[topic.key] = []
 
     def _write(self, asked: Asked) -> Any:
         if not asked.leaves:
@@ -273,11 +249,15 @@ class OnWire:
 
     # -- what the answers mean --------------------------------------------------------------------
 
+    def _issue(self, dialect: Dialect, id: int | str) -> Asked | None:
+        known = self._issued.get(str(id))
+        return known if known is not None and known.dialect is dialect else None
+
     def _answered(self, dialect: Dialect, ack: Ack) -> tuple[Asked, list[Subscription]] | None:
         """Return the message that this answers, and the topics of it."""
         waiting = self.waiting
         if ack.id is not None:
-            known = self._issued[dialect].get(str(ack.id))
+            known = self._issue(dialect, ack.id)
             waiting = [known] if known in waiting and known is not None else []
         waiting = [
             asked
@@ -310,15 +290,31 @@ class OnWire:
         return max(fit(topic.channel, told), 0 if name is topic.channel else fit(name, told))
 
     def _settle(self, asked: Asked, topics: Sequence[Subscription], *, accepted: bool) -> None:
-        if asked.leaves:
-            after = State.ABSENT if accepted else State.STUCK
-        else:
-            after = State.LIVE if accepted else State.REFUSED
         for topic in topics:
+            verdicts = asked.parts.get(topic.key)
+            if verdicts is not None:
+                verdicts.append(accepted)
+                if len(verdicts) < asked.dialect.parts(topic.channel):
+                    continue
+            taken = accepted or any(verdicts or ())
             asked.topics.remove(topic)
-            self._set(topic.key, after)
+            if asked.leaves:
+                self._set(topic.key, State.ABSENT if taken else State.STUCK)
+            else:
+                self._set(topic.key, State.LIVE if taken else State.REFUSED)
         if not asked.topics and asked in self.waiting:
             self.waiting.remove(asked)
+            self._remember(asked.dialect)
+
+    def _remember(self, dialect: Dialect) -> None:
+        self._recent.pop(dialect, None)
+        self._recent[dialect] = None
+        if len(self._recent) > _MOST_DIALECTS:
+            del self._recent[next(iter(self._recent))]
+
+    def _settle_all(self, asked: Asked, *, accepted: bool) -> None:
+        asked.parts.clear()
+        self._settle(asked, asked.topics[:], accepted=accepted)
 
     def _set(self, key: Hashable, after: State) -> None:
         is_wanted = key in self._wanted
@@ -327,6 +323,16 @@ class OnWire:
         self._state[key] = after
         if after is (State.ABSENT if is_wanted else State.LIVE):
             self._plan = None
+        if after is State.ABSENT and not is_wanted:
+            self._gone[key] = None
+            if len(self._gone) > _MOST_TOPICS:
+                self._forget(next(iter(self._gone)))
+
+    def _forget(self, key: Hashable) -> None:
+        del self._gone[key]
+        if self.state(key) is State.ABSENT and key not in self._wanted:
+            for known in (self._state, self._here, self._last, self._names):
+                known.pop(key, None)
 
     def _accept(self, asked: Asked, topics: list[Subscription], ack: Ack) -> list[SubscribeFailed]:
         left_out = [] if ack.only is None else [t for t in topics if t.channel not in ack.only]
@@ -341,9 +347,10 @@ class OnWire:
         self, asked: Asked, topics: list[Subscription], reason: str, *, definite: bool
     ) -> list[SubscribeFailed]:
         self._settle(asked, topics, accepted=False)
-        if asked.leaves:
+        if asked.leaves or not topics:
             return []  # it goes on delivering, which is no failure of what is wanted
-        return [SubscribeFailed(self._epoch, topic.key, reason, definite) for topic in topics]
+        told = asked.told(reason, self.secrets)
+        return [SubscribeFailed(self._epoch, topic.key, told, definite) for topic in topics]
 
     def _correct(self, topics: Iterable[Subscription], ack: Ack) -> None:
         """Believe an acceptance that comes after a refusal, which was another's or of a part."""
@@ -355,14 +362,15 @@ class OnWire:
         """Take an answer to what was answered: Kraken answers each symbol of a message."""
         if asked.leaves:
             return []
-        topics = [topic for topic in asked.named if self._last[topic.key] is asked]
+        topics = [topic for topic in asked.named if self._last.get(topic.key) is asked]
         if ack.channels is not None and len(topics) > 1:
             topics = self._named(topics, ack)
         self._correct(topics, ack)
         if ack.accepted:
             return []
+        told = asked.told(ack.reason, self.secrets)
         return [
-            SubscribeFailed(self._epoch, topic.key, ack.reason, ack.definite)
+            SubscribeFailed(self._epoch, topic.key, told, ack.definite)
             for topic in topics
             if self.state(topic.key) is State.LIVE and topic.key in self._wanted
         ]

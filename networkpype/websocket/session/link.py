@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import math
 from collections.abc import Coroutine, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +12,15 @@ from networkpype.auth.login import Login
 from networkpype.errors import (
     ConfigurationError,
     NetworkpypeError,
-    NotConnectedError,
-    Outcome,
-    RequestTimeoutError,
-    WebSocketClosedError,
 )
+from networkpype.hooks import Event, LoginFailed
 from networkpype.redact import mask_url
 from networkpype.websocket.connection import WebSocketConnection
-from networkpype.websocket.first_login import check_socket, exchange_time
+from networkpype.websocket.first_login import check_socket
 from networkpype.websocket.heartbeat import Verdict
 from networkpype.websocket.manager import WebSocketManager
 from networkpype.websocket.request import WebSocketRequest
+from networkpype.websocket.session.asked import Asked, secrets_of
 from networkpype.websocket.session.beats import AppPulse
 from networkpype.websocket.session.buffer import SessionQueue
 from networkpype.websocket.session.events import (
@@ -32,10 +30,10 @@ from networkpype.websocket.session.events import (
     Ready,
     SessionMessage,
 )
-from networkpype.websocket.session.intents import Asked, OnWire, Wanted
+from networkpype.websocket.session.intents import OnWire
 from networkpype.websocket.session.login_driver import Hands, LoginDriver
+from networkpype.websocket.session.logins import Credentials
 from networkpype.websocket.session.options import (
-    NO_CLOSE_FRAME,
     LinkEnd,
     LinkOptions,
     Outlet,
@@ -43,15 +41,23 @@ from networkpype.websocket.session.options import (
     end_of,
 )
 from networkpype.websocket.session.replies import Replies
+from networkpype.websocket.session.sends import (
+    never_answered,
+    request_within,
+    send_within,
+    unless_lost,
+)
 from networkpype.websocket.session.sorting import Sorter
+from networkpype.websocket.session.wanted import Wanted
+from networkpype.websocket.session.watch import Soon, Watch
 
 if TYPE_CHECKING:
     from networkpype.auth.patterns.base import RESTCaller
 
 __all__ = ["Link"]
 
-_LOOK_S = 0.001  # the event loop looks into every socket before a timer of this length
-_LATE_S = 0.5
+# So long after its reader waited for room, all is read that had come before.
+_READ_UP_S = 0.25
 
 
 class Link:
@@ -74,17 +80,25 @@ class Link:
         self._connection = connection
         self._manager = manager
         self._loop = asyncio.get_running_loop()
-        self._own_login = login
         self._login = None if login is None else self._driver(login, epoch, rest, outlet)
         self.epoch = epoch
         self.is_open = False
         self.is_ready = False
-        """Whether it was ready once and is open; `is_settled` comes and goes."""
-        self.is_settled = False
+        """Whether it was ready since it opened, and is logged in; `is_settled` comes and goes."""
+        self._is_settled = False
+        self.change_soon = Soon(self._change)
+        """Look again at what is wanted, once for all that is added or removed in a row."""
+        self._look_soon = Soon(self._look_again)
         self.was_fed = False
         """Whether anything could have come: an end leaves a gap then."""
+        self.ready_at = math.inf
+        """Since when it is ready, from the first time on."""
         self.has_rollover = False
-        """Whether its replacement is planned."""
+        """Whether the day of its replacement is set."""
+        self.is_outdated = False
+        """Whether another is to take its place, by its age or on the exchange's notice."""
+        self.credentials: Credentials | None = None
+        """Of its own login, for those that follow it."""
         self.on_wire = OnWire(wanted, epoch, outlet.new_id)
         self.on_wire.admitted = login is None
         self.replies = Replies(options.reply_id)
@@ -98,7 +112,7 @@ class Link:
             self.replies,
             self._login,
             answer=self._answer,
-            changed=self.changed,
+            changed=self._answered,
             overrun=self._overrun,
         )
         self._wanted = wanted
@@ -107,21 +121,27 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Future[LinkEnd] = self._loop.create_future()
         self._wake = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
-        self._looked_twice = False
+        self._held_back = False
+        self.sorter.quiet.on_reading = self._reads_again
+        self._watch = Watch(
+            self._do_due,
+            blocked=lambda late_s: outlet.hook(LoopBlocked(epoch, late_s)),
+            failed=self._failed,
+        )
 
     def _driver(self, login: Login, epoch: int, rest: RESTCaller, outlet: Outlet) -> LoginDriver:
         hands = Hands(
             spawn=self._spawn,
             dial=self._dial,
-            send=self._connection.send,
+            send=lambda request: unless_lost(self._connection.send(request)),
             admit=self._admit,
             end=self.end,
-            hook=outlet.hook,
+            hook=self._login_told,
+            expired=self._expired,
             looked=self._looked,
-            exchange_time=self._exchange_time,
         )
-        return LoginDriver(login, epoch, self._options.url, rest, hands)
+        auth = self._manager.auth
+        return LoginDriver(login, epoch, self._options.url, rest, auth, hands)
 
     # -- its life ---------------------------------------------------------------------------------
 
@@ -139,28 +159,31 @@ class Link:
 
     def end(self, end: LinkEnd) -> None:
         """End it; the first reason counts."""
-        self.is_open = self.is_ready = self.is_settled = False
+        self.is_open = self.is_ready = self._is_settled = False
         if not self._ended.done():
             self._ended.set_result(end)
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether it is logged in, and all that is wanted is live or refused."""
+        return self._is_settled and not self.change_soon.is_due
 
     @property
     def has_ended(self) -> bool:
         return self._ended.done()
 
+    @property
+    def is_parked(self) -> bool:
+        """Tell whether its reader waits for room, or did a moment ago: messages lie unread."""
+        return self.sorter.quiet.since(self._loop.time()) < _READ_UP_S
+
     async def _leave(self) -> None:
-        self.is_open = self.is_ready = self.is_settled = False
-        if self._timer is not None:
-            self._timer.cancel()
+        self.is_open = self.is_ready = self._is_settled = False
+        self._watch.stop()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        self.replies.fail(
-            lambda: WebSocketClosedError(
-                "the connection ended before the reply came; ask the exchange whether it was done",
-                code=NO_CLOSE_FRAME,
-                outcome=Outcome.UNKNOWN,
-            )
-        )
+        self.replies.fail(never_answered)
         try:
             await asyncio.gather(*tasks, return_exceptions=True)
         finally:
@@ -179,8 +202,10 @@ class Link:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if task.cancelled() or (error := task.exception()) is None:
-            return
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
         if isinstance(error, NetworkpypeError):
             self.end(end_of(error))
         elif not self._ended.done():
@@ -194,6 +219,7 @@ class Link:
             check_socket(self._manager.auth, url)
         options = dict(self._options.connect)
         options["ws_headers"] = {**(options.pop("ws_headers", None) or {}), **headers}
+        self.on_wire.secrets = secrets_of(url, options["ws_headers"])
         ping_s = self._options.heartbeat.ping_s
         await self._connection.connect(url, ping_timeout=ping_s, **options)
         now = self._loop.time()
@@ -202,16 +228,10 @@ class Link:
             self._app_pulse = AppPulse(self._options.heartbeat, now)
         self._outlet.event(Connected(self.epoch, mask_url(url)))
         self._spawn(self._read())
-        self._spawn(self._subscribe())
+        self._spawn(unless_lost(self._subscribe()))
         if self._login is not None:
             self._login.connected()
         self._look()
-
-    def _exchange_time(self) -> float:
-        login, auth = self._own_login, self._manager.auth
-        if login is None:
-            return 0.0
-        return login.pattern.identity.time() if auth is None else exchange_time(login.pattern, auth)
 
     def _looked(self) -> None:
         self._settle()  # not any more, where the login has expired
@@ -220,59 +240,47 @@ class Link:
     def _admit(self, admission: do.Admission) -> None:
         self.on_wire.admitted = True
         if admission is do.Admission.RECOVERY:
-            self.on_wire.recover()
-            self._outlet.event(Gap(self.epoch, "the login had ended"))
+            self.on_wire.recover()  # once more, for what was on its way when it ended
         self.changed()
+
+    def _expired(self) -> None:
+        # What is private is missing from here on; nothing is asked for until the next login.
+        if self._ended.done():
+            return  # its end tells it
+        self.is_ready = False
+        self.on_wire.admitted = False
+        self.on_wire.recover()
+        self._outlet.event(Gap(self.epoch, "the login ended"))
+        self._settle()
+
+    def _login_told(self, event: Event) -> None:
+        self._outlet.hook(event)
+        if self.is_open or self._ended.done() or not isinstance(event, LoginFailed):
+            return
+        if event.retry_in_s is not None:
+            self._outlet.setback(self.epoch, event.reason, event.retry_in_s)
 
     # -- sending ----------------------------------------------------------------------------------
 
     async def send(self, request: WebSocketRequest, timeout_s: float | None) -> None:
         """Send on this connection or not at all."""
-        deadline = asyncio.timeout(timeout_s)
-        try:
-            async with deadline:
-                await self._manager.send(request)
-            return
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-        raise RequestTimeoutError(
-            f"the exchange did not take it within {timeout_s:g} s; ask it whether it was done",
-            outcome=Outcome.UNKNOWN,
-        )
+        await send_within(self._manager, request, timeout_s)
 
     async def request(
         self, request: WebSocketRequest, id: Hashable, timeout_s: float
     ) -> SessionMessage:
         """Send and wait for the reply with this id."""
-        reply = self.replies.expect(id)
-        deadline = asyncio.timeout(timeout_s)
-        was_sent = False
-        try:
-            async with deadline:
-                await self._manager.send(request)
-                was_sent = True
-                return await reply
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-        finally:
-            self.replies.forget(id, was_sent=was_sent)
-            if reply.done() and not reply.cancelled():
-                reply.exception()  # whoever asked has gone; nobody else has to hear of it
-        raise RequestTimeoutError(
-            f"no reply within {timeout_s:g} s; ask the exchange whether it was done",
-            outcome=Outcome.UNKNOWN,
-        )
+        return await request_within(self._manager, self.replies, request, id, timeout_s)
 
     def _answer(self, payload: Any) -> None:
-        self._spawn(self._send_if_open(as_request(payload)))
-
-    async def _send_if_open(self, request: WebSocketRequest) -> None:
-        with contextlib.suppress(NotConnectedError, WebSocketClosedError):
-            await self._manager.send(request)  # the reader says how it ended
+        self._spawn(unless_lost(self._manager.send(as_request(payload))))
 
     # -- subscriptions ----------------------------------------------------------------------------
+
+    def _change(self) -> None:
+        self.changed()
+        if self.is_settled:
+            self._outlet.settled(self.epoch)  # whoever waits for that, may not have been told
 
     def changed(self) -> None:
         """Look again at what is wanted."""
@@ -283,6 +291,16 @@ class Link:
         self._settle()
         self._wake.set()
         self._look()
+
+    def _answered(self) -> None:
+        self._settle()
+        self._wake.set()
+        self._look_soon()
+
+    def _look_again(self) -> None:
+        if not self._ended.done():
+            self.sorter.look_again()
+            self._look()
 
     async def _subscribe(self) -> None:
         """Send what is to be asked for, one message after the other, as the throttler lets them."""
@@ -306,7 +324,7 @@ class Link:
             for event in self.on_wire.failed(asked, str(error)):
                 self._outlet.event(event)
             return
-        self.on_wire.sent(asked, self._loop.time())
+        self.on_wire.sent(asked, self.sorter.quiet.reading_time(self._loop.time()))
         self._look()
 
     def _settle(self) -> None:
@@ -316,9 +334,10 @@ class Link:
             and not self.on_wire.lacks_login
             and (self._login is None or self._login.is_authenticated)
         )
-        was_settled, self.is_settled = self.is_settled, settled
+        was_settled, self._is_settled = self._is_settled, settled
         if settled and not was_settled:
             self.is_ready = True
+            self.ready_at = min(self.ready_at, self._loop.time())
             self._outlet.event(Ready(self.epoch))
             self._outlet.settled(self.epoch)
 
@@ -334,38 +353,35 @@ class Link:
         self.end(LinkEnd("the buffer was full", cause=self._outlet.overrun(), is_final=True))
 
     def _look(self) -> None:
-        """Do what is due, and look again when the next thing is."""
+        self._watch.look()
+
+    def _do_due(self, now: float) -> float | None:
+        """Do what is due, and return when the next thing is."""
         if self._ended.done():
-            return
-        now, login = self._loop.time(), self._login
+            return None
+        login, quiet = self._login, self.sorter.quiet
+        times: list[float | None] = []
+        # A reader that waits for room sees no answers: time stands still for all that wait for one.
+        self._held_back = quiet.is_paused
         if login is not None:
-            login.tick(now)
-        for event in self.on_wire.tick(now):
-            self._outlet.event(event)
-        if self.on_wire.is_owed:
-            self.sorter.look_again()
-        if self.on_wire.is_unsure:
-            self.end(LinkEnd("a subscription was not answered in time"))
-        times = [self.on_wire.next_deadline, None if login is None else login.next_deadline]
+            times.append(login.do_due(now, quiet.since(now)))
+        if not quiet.is_paused:
+            read_s = quiet.reading_time(now)
+            for event in self.on_wire.tick(read_s):
+                self._outlet.event(event)
+            if self.on_wire.is_owed:
+                self.sorter.look_again()
+            if self.on_wire.is_unsure:
+                self.end(LinkEnd("a subscription was not answered in time"))
+            if (answer_by := self.on_wire.next_deadline) is not None:
+                times.append(now + answer_by - read_s)
         if self.is_open:
             times += [self._beat(now), self._listen(now)]
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        due = min((at for at in times if at is not None), default=None)
-        if due is not None and not self._ended.done():
-            self._timer = self._loop.call_at(due, self._rung, due)
+        return min((at for at in times if at is not None), default=None)
 
-    def _rung(self, due: float) -> None:
-        late_s = self._loop.time() - due
-        if late_s > _LATE_S and not self._looked_twice:
-            # The loop was blocked: what the peer said meanwhile is still in the socket.
-            self._looked_twice = True
-            self._outlet.hook(LoopBlocked(self.epoch, late_s))
-            self._timer = self._loop.call_later(_LOOK_S, self._rung, due)
-            return
-        self._looked_twice = False
-        self._look()
+    def _reads_again(self) -> None:
+        if self._held_back:
+            self._look()
 
     def _beat(self, now: float) -> float | None:
         pulse = self._connection.pulse

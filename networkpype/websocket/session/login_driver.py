@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING, Any
 from networkpype.auth import actions as do
 from networkpype.auth.login import Login
 from networkpype.auth.outcome import AuthOutcome, PreAuth
+from networkpype.auth.standing import LoginState
 from networkpype.errors import ConfigurationError
 from networkpype.hooks import Event
+from networkpype.websocket.first_login import exchange_time
 from networkpype.websocket.request import WebSocketRequest
 from networkpype.websocket.session.events import MarkedMessage
 from networkpype.websocket.session.options import LinkEnd
 
 if TYPE_CHECKING:
+    from networkpype.auth.base import Auth
     from networkpype.auth.patterns.base import RESTCaller
 
 __all__ = ["Hands", "LoginDriver"]
+
+# So long after the reader waited for room, an answer may still lie unread.
+_GRACE_S = 5.0
 
 
 @dataclass(slots=True)
@@ -32,8 +38,8 @@ class Hands:
     admit: Callable[[do.Admission], None]
     end: Callable[[LinkEnd], None]
     hook: Callable[[Event], None]
+    expired: Callable[[], None]
     looked: Callable[[], None]
-    exchange_time: Callable[[], float]
 
 
 class LoginDriver:
@@ -42,13 +48,23 @@ class LoginDriver:
     `url`, where it is given, is dialed in place of the pattern's own.
     """
 
-    def __init__(self, login: Login, epoch: int, url: str, rest: RESTCaller, hands: Hands) -> None:
+    def __init__(
+        self,
+        login: Login,
+        epoch: int,
+        url: str,
+        rest: RESTCaller,
+        auth: Auth | None,
+        hands: Hands,
+    ) -> None:
         self._login = login
         self._epoch = epoch
         self._url = url
         self._rest = rest
+        self._auth = auth
         self._hands = hands
         self._now = asyncio.get_running_loop().time
+        self._was_in = False
         self._preparing: dict[int, asyncio.Task[None]] = {}
 
     @property
@@ -60,18 +76,13 @@ class LoginDriver:
         """Tell whether it has to see every message."""
         return self._login.reads_frames
 
-    @property
-    def next_deadline(self) -> float | None:
-        """Return when `tick` is due, None for never."""
-        return self._login.next_deadline
-
     def dial(self) -> None:
         """Begin: get what is needed, then dial."""
         self._perform(self._login.dial(self._now(), self._epoch))
 
     def connected(self) -> None:
         """Log in: the connection is open."""
-        at = self._hands.exchange_time()
+        at = self._exchange_time()
         self._perform(self._login.connected(self._now(), at, self._epoch))
 
     def heard(self, message: MarkedMessage) -> AuthOutcome:
@@ -82,9 +93,22 @@ class LoginDriver:
             self._hands.looked()
         return outcome
 
-    def tick(self, now: float) -> None:
-        """Do what is due."""
+    def do_due(self, now: float, read_s: float) -> float | None:
+        """Do what is due, and return when the next thing is, None for never or not by the clock.
+
+        `read_s` is for how long messages have been read all the time. Where it is an answer that
+        decides what comes next, it may lie unread; before that, such as for a renewal, time alone
+        does.
+        """
+        awaits_answer = self._login.state in (LoginState.WAITING, LoginState.REFRESHING)
+        if awaits_answer and read_s < _GRACE_S:
+            return now + _GRACE_S - read_s if read_s else None
         self._perform(self._login.tick(now))
+        return self._login.next_deadline
+
+    def _exchange_time(self) -> float:
+        pattern = self._login.pattern
+        return pattern.identity.time() if self._auth is None else exchange_time(pattern, self._auth)
 
     def disconnected(self) -> None:
         """Forget the connection."""
@@ -111,6 +135,9 @@ class LoginDriver:
                     hands.end(LinkEnd(action.reason, floor_s=action.retry_in_s))
                 case do.Fail():
                     hands.end(LinkEnd(str(action.error), cause=action.error, is_final=True))
+        was_in, self._was_in = self._was_in, self._login.is_authenticated
+        if was_in and not self._was_in:
+            hands.expired()
 
     async def _prepare(self, action: do.Prepare) -> None:
         login, rest = self._login, self._rest
@@ -121,7 +148,7 @@ class LoginDriver:
         except Exception as error:
             actions = login.preparation_failed(error, self._now(), action.attempt)
         else:
-            at = self._hands.exchange_time()
+            at = self._exchange_time()
             actions = login.prepared(pre_auth, self._now(), at, action.attempt)
         finally:
             self._preparing.pop(action.attempt, None)

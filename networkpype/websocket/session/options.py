@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from networkpype.errors import (
@@ -11,6 +11,7 @@ from networkpype.errors import (
     HTTPStatusError,
     NetworkpypeError,
     RateLimitedError,
+    ReconnectError,
     RedirectRefusedError,
     WebSocketClosedError,
 )
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from networkpype.auth.patterns.base import RESTCaller
     from networkpype.websocket.decoding import MessageDecoder
 
-__all__ = ["LinkEnd", "LinkOptions", "Outlet", "as_request", "end_of"]
+__all__ = ["LinkEnd", "LinkOptions", "Outlet", "as_request", "end_of", "gave_up"]
 
 NO_CLOSE_FRAME = 1006
 
@@ -38,8 +39,9 @@ NO_CLOSE_FRAME = 1006
 class LinkOptions:
     """How to connect, and what to do with what comes."""
 
-    url: str
-    connect: Mapping[str, Any]
+    # An address may hold a listen key, and headers a key.
+    url: str = field(repr=False)
+    connect: Mapping[str, Any] = field(repr=False)
     heartbeat: Heartbeat
     decoder: MessageDecoder
     reply_id: ReplyId
@@ -63,12 +65,16 @@ class LinkEnd:
 
 @dataclass(slots=True)
 class Outlet:
-    """Where connections tell what happens; `epoch` says which."""
+    """Where connections tell what happens; the first number says which, its epoch.
+
+    `setback` is for a login that failed before there was anything to dial: why, and for how long.
+    """
 
     event: Callable[[SessionEvent], None]
     hook: Callable[[Event], None]
     settled: Callable[[int], None]
     notice: Callable[[int], None]
+    setback: Callable[[int, str, float], None]
     overrun: Callable[[], NetworkpypeError]
     new_id: Callable[[], int]
 
@@ -84,6 +90,19 @@ def end_of(error: NetworkpypeError) -> LinkEnd:
     if isinstance(error, RedirectRefusedError):
         return LinkEnd(str(error), status=error.status, cause=error)
     return LinkEnd(str(error), cause=error, is_final=isinstance(error, ConfigurationError))
+
+
+def gave_up(end: LinkEnd, failures: int) -> NetworkpypeError:
+    """Return what a session raises that does not dial again."""
+    if end.cause is not None and (end.is_final or end.status is not None):
+        return end.cause
+    error = ReconnectError(
+        f"gave up after {failures} connection{'s' * (failures != 1)} that failed, the last "
+        f"with code {end.code}: {end.reason}",
+        code=end.code,
+    )
+    error.__cause__ = end.cause
+    return error
 
 
 def as_request(payload: Any) -> WebSocketRequest:

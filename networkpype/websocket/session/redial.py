@@ -31,7 +31,9 @@ class Reconnect:
     come twice in a row: the second time the token was fresh. `rollover_s` is the age at which a
     connection is replaced before the exchange ends it (many do after 24 hours), while the old one
     still delivers; None for never. Both stand side by side for `overlap_s`. `notice` tells from a
-    message's data that the exchange is about to end the connection: then it is replaced at once.
+    message's data that the exchange is about to end the connection: then it is replaced at once,
+    or after the back-off where it was ready for less than `healthy_after_s`. Such changes count
+    their failures apart, within the same budget of dials, and never end the session.
     """
 
     backoff: Backoff = field(default_factory=Backoff)
@@ -63,13 +65,21 @@ class Redial:
 
     __slots__ = ("_dials", "_failures", "_not_before", "_policy", "_ready_at", "_was_fatal")
 
-    def __init__(self, policy: Reconnect) -> None:
+    def __init__(self, policy: Reconnect, dials: deque[float] | None = None) -> None:
         self._policy = policy
-        self._dials: deque[float] = deque(maxlen=policy.most_dials)
+        self._dials = deque(maxlen=policy.most_dials) if dials is None else dials
         self._failures = 0
         self._ready_at: float | None = None
         self._not_before = 0.0
         self._was_fatal = False
+
+    def beside(self) -> Redial:
+        """Return another count of failures; the budget of dials is the same."""
+        return Redial(self._policy, self._dials)
+
+    def hold(self, until: float) -> None:
+        """Dial not before that."""
+        self._not_before = max(self._not_before, until)
 
     @property
     def failures(self) -> int:
@@ -110,7 +120,7 @@ class Redial:
         policy = self._policy
         self._forgive(now)
         wait_s = policy.backoff.delay_s(self._failures, floor_s=floor_s)
-        self._not_before = max(self._not_before, now + wait_s)
+        self.hold(now + wait_s)
         self._failures += 1
         is_fatal = code in policy.fatal_codes or status in policy.fatal_statuses
         was_fatal, self._was_fatal = self._was_fatal, is_fatal

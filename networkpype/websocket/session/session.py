@@ -3,45 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import (
-    AsyncIterator,
-    Callable,
     Generator,
     Hashable,
     Mapping,
     Sequence,
 )
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from networkpype.errors import (
     BufferFullError,
-    ConcurrentReceiveError,
     ConfigurationError,
     MissingCredentialsError,
+    NetworkpypeError,
     NotConnectedError,
     RequestTimeoutError,
-    StreamGapError,
 )
 from networkpype.hooks import Hook
 from networkpype.redact import mask_url
 from networkpype.websocket.request import WebSocketRequest
 from networkpype.websocket.response import WebSocketResponse
 from networkpype.websocket.session.buffer import Buffer, SessionQueue
-from networkpype.websocket.session.events import (
-    Gap,
-    MarkedMessage,
-    SessionEvent,
-    SessionMessage,
-)
-from networkpype.websocket.session.intents import Wanted
 from networkpype.websocket.session.link import Link
 from networkpype.websocket.session.options import LinkOptions, as_request
+from networkpype.websocket.session.reading import SessionReader
 from networkpype.websocket.session.redial import Reconnect
-from networkpype.websocket.session.sorting import Broken
 from networkpype.websocket.session.supervisor import Dialer, Supervisor
+from networkpype.websocket.session.wanted import Wanted
 from networkpype.websocket.subscriptions import Subscription
 
 if TYPE_CHECKING:
@@ -54,13 +44,16 @@ _TURN = 64  # messages in a row before the event loop gets its turn
 _log = logging.getLogger(__name__)
 
 
-class WebSocketSession:
+class WebSocketSession(SessionReader):
     """One stream over as many connections as it takes; get it from `factory.get_ws_session`.
 
     ``async with`` opens it and returns at once; ``async for`` over it yields `SessionMessage`s and
     `SessionEvent`s in the order in which things happened, and `messages` the former alone. It ends
-    after `close`, and raises where it cannot go on: AuthenticationError, ReconnectError,
-    BufferFullError, ConfigurationError. One task reads; any task may do everything else.
+    after `close`. Where it cannot go on it raises, now and whenever it is asked again:
+    AuthenticationError where the exchange refused who we are, the error of the upgrade where that
+    was refused for good (HTTPStatusError, RedirectRefusedError), ReconnectError where the policy
+    allows no further dial, BufferFullError, ConfigurationError, and what a function of yours raised
+    (`matches`, `judge`, `answers`, ...). One task reads; any task may do everything else.
     """
 
     def __init__(
@@ -77,11 +70,10 @@ class WebSocketSession:
         hook: Hook | None = None,
         close_timeout_s: float = 5.0,
     ) -> None:
+        super().__init__(SessionQueue(buffer or Buffer()), options.decoder, post_processors)
         self._options = options
-        self._queue = SessionQueue(buffer or Buffer())
         self._auth = auth
-        self._post_processors = list(post_processors)
-        self._loads = options.decoder.loads
+        self._logs_in = logs_in
         self._wanted = Wanted()
         self._supervisor = Supervisor(
             dialer,
@@ -100,7 +92,6 @@ class WebSocketSession:
         self._error: BaseException | None = None
         self._is_over = False
         self._settled: list[asyncio.Future[None]] = []
-        self._turn = _TURN
         self.add(*subscriptions)
 
     # -- what the user does -----------------------------------------------------------------------
@@ -118,7 +109,8 @@ class WebSocketSession:
         Safe to repeat. What waits for the consumer already, is still delivered.
         """
         self._is_over = True
-        await self._supervisor.stop()
+        if not self._supervisor.has_ended:
+            await self._supervisor.stop()
         self._queue.wake()
         self._wake_settled()
 
@@ -133,14 +125,14 @@ class WebSocketSession:
             async with deadline:
                 while supervisor.current is None or not supervisor.current.is_settled:
                     self._raise_if_over()
-                    future = asyncio.get_running_loop().create_future()
-                    self._settled.append(future)
-                    await future
+                    await self._next_settled()
                 return
         except TimeoutError:
             if not deadline.expired():
                 raise
-        raise RequestTimeoutError(f"{self!r}: not ready within {timeout_s:g} s")
+        failure = supervisor.last_failure
+        why = f"; what failed last: {failure}" if failure else ""
+        raise RequestTimeoutError(f"{self!r}: not ready within {timeout_s:g} s{why}")
 
     def add(self, *subscriptions: Subscription) -> None:
         """Want these, from now on and after every reconnect; each `add` takes one `remove`."""
@@ -153,6 +145,12 @@ class WebSocketSession:
                 raise MissingCredentialsError(
                     f"{subscription!r} is private and no auth is configured; pass auth= to "
                     "ConnectionManagersFactory"
+                )
+            pattern = None if self._auth is None else getattr(self._auth, "ws_pattern", None)
+            if subscription.private and pattern is not None and not self._logs_in:
+                raise ConfigurationError(
+                    f"{subscription!r} is private and this session does not log in; pass "
+                    "login=True to get_ws_session"
                 )
         new = [self._wanted.add(subscription) for subscription in subscriptions]
         if any(new):
@@ -189,31 +187,6 @@ class WebSocketSession:
         id = self._identified(prepared) if id is None else id
         return await self._ready_link().request(prepared, id, timeout_s)
 
-    async def messages(
-        self, *, on_gap: Callable[[Gap], Any] | None = None
-    ) -> AsyncIterator[SessionMessage]:
-        """Yield the messages without the events.
-
-        A gap is handed to `on_gap`, a function or coroutine function; without one it raises
-        StreamGapError, and the next call goes on behind it.
-        """
-        while True:
-            # As in __anext__, whose own frame would cost a tenth of a message.
-            item = self._at_hand()
-            if item is None:
-                try:
-                    item = await self._arriving()
-                except StopAsyncIteration:
-                    return
-            if isinstance(item, SessionMessage):
-                yield await self._post_process(item) if self._post_processors else item
-            elif isinstance(item, Gap):
-                if on_gap is None:
-                    raise StreamGapError(f"{self!r}: {item.reason}", lost=item.lost)
-                told = on_gap(item)
-                if inspect.isawaitable(told):
-                    await told
-
     @property
     def is_ready(self) -> bool:
         """Tell whether a connection is there that was ready since it opened: it takes sends."""
@@ -221,8 +194,8 @@ class WebSocketSession:
 
     @property
     def epoch(self) -> int:
-        """Return the number of the connection that is there or being made; 0 before the first."""
-        return 0 if self._supervisor.current is None else self._supervisor.current.epoch
+        """Return the number of the connection that is there, or was last; 0 before the first."""
+        return self._supervisor.epoch
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
@@ -245,73 +218,6 @@ class WebSocketSession:
         """Return how many messages the buffer dropped; each was announced by a `Gap`."""
         return self._queue.dropped
 
-    # -- reading ----------------------------------------------------------------------------------
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> SessionMessage | SessionEvent:
-        item = self._at_hand()
-        if item is None:
-            item = await self._arriving()
-        if self._post_processors and isinstance(item, SessionMessage):
-            return await self._post_process(item)
-        return item
-
-    def _at_hand(self) -> SessionMessage | SessionEvent | None:
-        """Return the next item, decoded, where one is there and the event loop had its turn."""
-        self._turn -= 1
-        if not self._turn:
-            # A consumer that never waits must not keep the loop from reading the socket.
-            return None
-        queue = self._queue
-        items = queue.items
-        item = items.popleft() if items and type(items[0]) is str else queue.pop()
-        if queue.room is not None:
-            queue.make_way()
-        if type(item) is str:
-            try:
-                return SessionMessage(self._loads(item), queue.epoch)
-            except Exception:  # what it is, the decoder says
-                return SessionMessage(self._options.decoder.text(item), queue.epoch)
-        if type(item) is bytes:
-            return SessionMessage(self._options.decoder.binary(item), queue.epoch)
-        if isinstance(item, MarkedMessage) and isinstance(item.data, Broken):
-            raise item.data.error
-        return cast("SessionMessage | SessionEvent | None", item)
-
-    async def _arriving(self) -> SessionMessage | SessionEvent:
-        queue = self._queue
-        if queue.waiter is not None:
-            raise ConcurrentReceiveError("another task is reading this session")
-        if self._turn <= 0:
-            self._turn = _TURN
-            await asyncio.sleep(0)
-        while (item := self._at_hand()) is None:
-            if self._turn <= 0:
-                self._turn = _TURN
-                continue
-            if self._is_over:
-                self._raise_if_failed()
-                raise StopAsyncIteration
-            if not self._supervisor.has_started:
-                raise NotConnectedError("the session is not open; use it with async with")
-            await queue.arrival()
-        return item
-
-    async def _post_process(self, message: SessionMessage) -> SessionMessage:
-        response: WebSocketResponse = message
-        try:
-            for post_processor in self._post_processors:
-                response = await post_processor.post_process(response)
-        except asyncio.CancelledError:
-            self._queue.items.appendleft(message)  # nobody has had it
-            raise
-        if isinstance(response, SessionMessage):
-            return response
-        message.data = response.data
-        return message
-
     # -- inside -----------------------------------------------------------------------------------
 
     def _overrun(self) -> BufferFullError:
@@ -328,11 +234,28 @@ class WebSocketSession:
 
     def _on_end(self, error: BaseException | None) -> None:
         if error is not None:
-            _log.error("%r ended: %s", self, type(error).__name__)
+            told = error if isinstance(error, NetworkpypeError) else ""
+            _log.error("%r ended: %s %s", self, type(error).__name__, told)
             self._error = error
         self._is_over = True
         self._queue.wake()
         self._wake_settled()
+
+    async def _next_settled(self) -> None:
+        future = asyncio.get_running_loop().create_future()
+        self._settled.append(future)
+        try:
+            await future
+        finally:
+            if future in self._settled:
+                self._settled.remove(future)
+
+    def _raise_if_nothing_comes(self) -> None:
+        if self._is_over:
+            self._raise_if_failed()
+            raise StopAsyncIteration
+        if not self._supervisor.has_started:
+            raise NotConnectedError("the session is not open; use it with async with")
 
     def _raise_if_over(self) -> None:
         if self._is_over:
@@ -343,7 +266,8 @@ class WebSocketSession:
 
     def _raise_if_failed(self) -> None:
         if self._error is not None:
-            raise self._error
+            # Anew each time: its traceback would grow with every call.
+            raise self._error.with_traceback(None)
 
     def _ready_link(self) -> Link:
         self._raise_if_over()

@@ -12,11 +12,12 @@ from networkpype.errors import DecodeError
 from networkpype.websocket.session.beats import Quiet
 from networkpype.websocket.session.buffer import SessionQueue
 from networkpype.websocket.session.events import MarkedMessage
-from networkpype.websocket.session.intents import OnWire, Wanted
+from networkpype.websocket.session.intents import OnWire
 from networkpype.websocket.session.login_driver import LoginDriver
 from networkpype.websocket.session.options import LinkOptions, Outlet
 from networkpype.websocket.session.overlap import Overlap
 from networkpype.websocket.session.replies import Replies
+from networkpype.websocket.session.wanted import Wanted
 from networkpype.websocket.subscriptions import Subscription
 
 __all__ = ["Broken", "Sorter"]
@@ -74,7 +75,8 @@ class Sorter:
     def look_again(self) -> None:
         """Find out anew whether every message has to be looked into."""
         options = self._options
-        self._matched = [topic for topic in self._wanted if topic.matches is not None]
+        # Whose a message is matters only where silence is to be told.
+        self._matched = [topic for topic in self._wanted if topic.stale_after_s is not None]
         self._looks_in = (
             options.heartbeat.decodes
             or (self._login is not None and self._login.reads_frames)
@@ -166,7 +168,7 @@ class Sorter:
             return True
         if callable(heartbeat.reply) and heartbeat.reply(data):
             return True
-        if self._replies.waiting and self._replies.take(message):
+        if self._replies.waiting and self._replies.take(message, self._now()):
             return True
         login = self._login if self._login is not None and self._login.reads_frames else None
         if login is not None and login.heard(message).status is not AuthStatus.NOT_MINE:

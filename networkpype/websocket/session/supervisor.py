@@ -9,18 +9,25 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from networkpype.auth.login import Login
-from networkpype.errors import NetworkpypeError, ReconnectError
+from networkpype.errors import BufferFullError, NetworkpypeError
 from networkpype.hooks import Hook, emit
 from networkpype.websocket.connection import WebSocketConnection
 from networkpype.websocket.manager import WebSocketManager
+from networkpype.websocket.session.agenda import Agenda, Work
 from networkpype.websocket.session.buffer import SessionQueue
-from networkpype.websocket.session.events import Disconnected, Gap, SessionEvent
-from networkpype.websocket.session.intents import Wanted
+from networkpype.websocket.session.events import Disconnected, Gap, SessionEvent, SubscribeFailed
 from networkpype.websocket.session.link import Link
-from networkpype.websocket.session.options import LinkEnd, LinkOptions, Outlet
+from networkpype.websocket.session.logins import Logins
+from networkpype.websocket.session.options import (
+    NO_CLOSE_FRAME,
+    LinkEnd,
+    LinkOptions,
+    Outlet,
+    gave_up,
+)
 from networkpype.websocket.session.overlap import Overlap
 from networkpype.websocket.session.redial import Reconnect, Redial
+from networkpype.websocket.session.wanted import Wanted
 
 if TYPE_CHECKING:
     from networkpype.auth.base import Auth
@@ -32,10 +39,12 @@ Parts: TypeAlias = "tuple[WebSocketConnection, WebSocketManager, RESTCaller]"
 Dialer: TypeAlias = "Callable[[Auth | None], Awaitable[Parts]]"
 """Makes what one connection consists of, not dialed yet."""
 
-_Work: TypeAlias = "Callable[[], Awaitable[None] | None]"
-
 _FIRST_ID = 100_001  # above the ids that logins give their own messages
-_PATIENCE_S = 10.0
+_PATIENCE_S = 10.0  # for a reply that is awaited
+_UNREAD_S = 60.0  # for a consumer who is busy
+_LOOK_S = 0.25
+_TAKEN_OVER = LinkEnd("another connection took over", 1000)
+_UNREAD = LinkEnd("another connection took over, and this one was not read to its end")
 _log = logging.getLogger(__name__)
 
 
@@ -63,23 +72,26 @@ class Supervisor:
         close_timeout_s: float,
     ) -> None:
         self.current: Link | None = None
+        self.last_failure = ""
+        """The reason of the last connection that ended unplanned, or subscription that failed."""
+        self.epoch = 0
+        """Of the connection that is there, or was last; 0 before the first."""
         self._dialer = dialer
         self._options = options
         self._policy = policy
         self._wanted = wanted
         self._queue = queue
-        self._auth = auth
-        self._logs_in = logs_in
+        self._logins = Logins(auth, logs_in=logs_in)
         self._hook = hook
         self._on_settled = on_settled
         self._on_end = on_end
         self._close_timeout_s = close_timeout_s
         self._redial = Redial(policy)
-        self._logged_in: tuple[Auth, Login] | None = None
+        self._changes = self._redial.beside()
+        self._change: asyncio.TimerHandle | None = None
         self._epochs = itertools.count(1)
         self._ids = itertools.count(_FIRST_ID)
-        self._todo: asyncio.Queue[_Work] = asyncio.Queue()
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._agenda = Agenda()
         self._running: dict[Link, asyncio.Task[None]] = {}
         self._next: Link | None = None
         self._leaving: Link | None = None
@@ -90,6 +102,7 @@ class Supervisor:
             hook=partial(emit, hook),
             settled=self._is_settled,
             notice=self._was_noticed,
+            setback=lambda *told: self._agenda.soon(partial(self._login_put_off, *told)),
             overrun=overrun,
             new_id=self.new_id,
         )
@@ -123,21 +136,18 @@ class Supervisor:
     def wanted_changed(self) -> None:
         """Let every connection look again at what is wanted."""
         for link in self._running:
-            link.changed()
+            link.change_soon()
 
     async def _work(self) -> None:
         failure: BaseException | None = None
         try:
             self._plan_dial()
-            while True:
-                done = (await self._todo.get())()
-                if done is not None:
-                    await done
+            await self._agenda.run()
         except Exception as error:
             failure = error
         finally:
-            for timer in self._timers:
-                timer.cancel()
+            self._is_stopping = True  # whoever stops it now has but to wait
+            self._agenda.clear()
             # Told before the connections are closed: whoever waits need not wait for that.
             self._on_end(failure)
             self.current = None
@@ -153,39 +163,31 @@ class Supervisor:
         for task in tasks:
             task.cancel()
 
-    def _at(self, when: float, work: _Work) -> None:
-        def ring() -> None:
-            self._timers.discard(timer)
-            self._todo.put_nowait(work)
-
-        timer = asyncio.get_running_loop().call_at(when, ring)
-        self._timers.add(timer)
-
     def _announce(self, event: SessionEvent) -> None:
         emit(self._hook, event)
         self._queue.put_event(event)
+        if isinstance(event, SubscribeFailed) or (
+            isinstance(event, Disconnected) and not event.planned
+        ):
+            # Whoever reads the messages alone sees neither.
+            self.last_failure = event.reason
+            _log.warning("%r", event)
 
     # -- dial, and dial again ---------------------------------------------------------------------
 
     def _plan_dial(self) -> float:
         now = _now()
         at = self._redial.next_dial_at(now)
-        self._at(at, self._dial)
+        self._agenda.at(at, self._dial)
         return at - now
 
     async def _dial(self) -> None:
         self.current = await self._start(is_second=False)
+        self.epoch = self.current.epoch
 
     async def _start(self, *, is_second: bool) -> Link:
-        self._redial.dialed(_now())
-        auth, login = self._auth, None
-        if self._logs_in and auth is not None:
-            if self._logged_in is None or is_second:
-                auth = auth.for_connection()
-                if auth.ws_pattern is not None:
-                    self._logged_in = auth, Login(auth.ws_pattern)
-            if self._logged_in is not None:
-                auth, login = self._logged_in
+        (self._changes if is_second else self._redial).dialed(_now())
+        auth, login = credentials = self._logins.give(is_second=is_second)
         connection, manager, rest = await self._dialer(auth)
         link = Link(
             next(self._epochs),
@@ -198,18 +200,19 @@ class Supervisor:
             outlet=self._outlet,
             login=login,
         )
+        link.credentials = credentials
         self._running[link] = asyncio.create_task(self._run(link))
         return link
 
     async def _run(self, link: Link) -> None:
-        end: Callable[[], Awaitable[None] | None]
+        end: Work
         try:
             try:
                 end = partial(self._ended, link, await link.run())
             except Exception as error:
                 end = partial(_raise, error)
             # Told before the socket is closed: what is dead would take its time for that.
-            self._todo.put_nowait(end)
+            self._agenda.soon(end)
         finally:
             try:
                 await link.hang_up()
@@ -217,84 +220,114 @@ class Supervisor:
                 self._running.pop(link, None)
 
     def _ended(self, link: Link, end: LinkEnd) -> None:
-        if link is self._leaving:
-            self._leaving = None
-            self._stand_alone()
-            self._announce(Disconnected(link.epoch, end.code, end.reason, planned=True))
-            return
         now = _now()
-        goes_on = self._redial.lost(now, floor_s=end.floor_s, code=end.code, status=end.status)
-        goes_on = goes_on and not end.is_final
-        if link is self._next:
-            # The one that delivers stays; where this was final, its own end will show it too.
-            self._next = None
-            self._stand_alone()
-            at = self._redial.next_dial_at(now)
-            wait_s = at - now if goes_on else None
-            self._announce(Disconnected(link.epoch, end.code, end.reason, wait_s))
-            if goes_on:
-                self._at(at, self._roll_over)
-        elif not goes_on:
+        if isinstance(end.cause, BufferFullError):  # whichever it was
             self._tell_end(link, end, None)
-            raise self._gave_up(end)
-        elif self._next is not None:
-            self._tell_end(link, end, 0.0)
-            self.current, self._next = self._next, None
-            self._stand_alone()
-            self._is_settled(self.current.epoch)
+            raise end.cause
+        if link is self._leaving:
+            self._left(link, end)
+        elif link is self._next:
+            self._next_failed(link, end, now)
+        elif self._leaving is not None and self._leaving.is_settled:
+            # The old one delivers still, so nothing is missing.
+            self._put_first(self._leaving)
+            self._change_failed(link, end, now)
         else:
+            self._lost(link, end, now)
+
+    def _lost(self, link: Link, end: LinkEnd, now: float) -> None:
+        goes_on = self._redial.lost(now, floor_s=end.floor_s, code=end.code, status=end.status)
+        if not goes_on or end.is_final:
+            self._tell_end(link, end, None)
+            raise gave_up(end, self._redial.failures)
+        following = self._next
+        if following is None:
             self.current = None
             self._tell_end(link, end, self._plan_dial())
+            if self._leaving is not None:
+                self._leaving.end(_TAKEN_OVER)
+        elif following.was_fed:
+            # What it delivered stands before the gap, where whoever rebuilds throws it away.
+            self.current = None
+            self._tell_end(link, end, self._redial.next_dial_at(now) - now)
+            following.end(LinkEnd("the connection in whose place it was made fell first", 1000))
+        else:
+            self._tell_end(link, end, 0.0)
+            self._put_first(following)
+            self._is_settled(following.epoch)
+
+    def _put_first(self, link: Link) -> None:
+        """Make this the current connection, and the only one."""
+        self.current, self._next, self._leaving = link, None, None
+        self.epoch = link.epoch
+        self._logins.kept = link.credentials
+        self._stand_alone()
+
+    def _login_put_off(self, epoch: int, reason: str, wait_s: float) -> None:
+        """Tell that a login failed before the dial; the connection tries again by itself."""
+        link = self.current
+        if link is not None and link.epoch == epoch and not self._redial.lost(_now()):
+            end = LinkEnd(reason)
+            self._tell_end(link, end, None)
+            raise gave_up(end, self._redial.failures)
+        self._announce(Disconnected(epoch, NO_CLOSE_FRAME, reason, wait_s))
 
     def _tell_end(self, link: Link, end: LinkEnd, retry_in_s: float | None) -> None:
         self._announce(Disconnected(link.epoch, end.code, end.reason, retry_in_s))
         if link.was_fed:
             self._announce(Gap(link.epoch, end.reason))
 
-    def _gave_up(self, end: LinkEnd) -> NetworkpypeError:
-        if end.cause is not None and (end.is_final or end.status is not None):
-            return end.cause
-        failures = self._redial.failures
-        error = ReconnectError(
-            f"gave up after {failures} connection{'s' * (failures != 1)} that failed, the last "
-            f"with code {end.code}: {end.reason}",
-            code=end.code,
-        )
-        error.__cause__ = end.cause
-        return error
-
     # -- a planned change of connections ----------------------------------------------------------
 
     async def _roll_over(self) -> None:
-        """Dial the next connection while this one delivers."""
+        """Dial the next connection while this one delivers, where that is due."""
         current = self.current
-        if current is None or not current.is_ready or self._next or self._leaving:
+        if current is None or not (current.is_outdated and current.is_ready):
+            return
+        if self._next is not None or self._leaving is not None:
             return
         now = _now()
-        at = self._redial.next_dial_at(now)
+        at = self._changes.next_dial_at(now)
+        if current.is_parked:  # two would fill the buffer no better than one
+            at = max(at, now + _LOOK_S)
         if at > now:
-            self._at(at, self._roll_over)
+            self._roll_over_at(at)
             return
         self._next = await self._start(is_second=True)
         overlap = Overlap()
         self._next.sorter.stand_beside(overlap)
         current.sorter.stand_beside(overlap)
 
+    def _roll_over_at(self, at: float) -> None:
+        if self._change is not None:
+            self._agenda.cancel(self._change)
+        self._change = self._agenda.at(at, self._roll_over)
+
     def _is_settled(self, epoch: int) -> None:
-        self._todo.put_nowait(partial(self._settled, epoch))
+        self._agenda.soon(partial(self._settled, epoch))
 
     def _was_noticed(self, epoch: int) -> None:
-        if self.current is not None and self.current.epoch == epoch:
-            self._todo.put_nowait(self._roll_over)
+        for link in self._running:
+            if link.epoch == epoch and link is not self._leaving:
+                self._outdate(link, is_noticed=True)
+
+    def _outdate(self, link: Link, *, is_noticed: bool) -> None:
+        """Let another take its place, as soon as that can be."""
+        if link.is_outdated:
+            return
+        link.is_outdated = True
+        now = _now()
+        if now - link.ready_at >= self._policy.healthy_after_s:
+            self._changes = self._redial.beside()
+        elif is_noticed:
+            self._changes.lost(now)  # an exchange that always says so must not be dialed for ever
+        self._agenda.soon(self._roll_over)
 
     def _settled(self, epoch: int) -> None:
         """Let the connection that is ready take over, where it is the next one."""
         now = _now()
-        if self._next is not None and self._next.epoch == epoch and self._next.is_settled:
-            self._leaving, self.current, self._next = self.current, self._next, None
-            if self._leaving is not None:
-                at = now + self._policy.overlap_s
-                self._at(at, partial(self._leave, self._leaving, at + _PATIENCE_S))
+        if self._next is not None and self._next.epoch == epoch:
+            self._take_over(self._next, now)
         current = self.current
         if current is None or current.epoch != epoch or not current.is_settled:
             return
@@ -302,17 +335,72 @@ class Supervisor:
         self._on_settled()
         if self._policy.rollover_s is not None and not current.has_rollover:
             current.has_rollover = True
-            self._at(now + self._policy.rollover_s, partial(self._grown_old, current))
+            self._agenda.at(now + self._policy.rollover_s, partial(self._grown_old, current))
+        if current.is_outdated:
+            self._agenda.soon(self._roll_over)
 
-    def _grown_old(self, link: Link) -> Awaitable[None] | None:
-        return self._roll_over() if link is self.current else None
-
-    def _leave(self, link: Link, at_the_latest: float) -> None:
-        now = _now()
-        if link.replies.is_awaited and now < at_the_latest:
-            self._at(now + 0.25, partial(self._leave, link, at_the_latest))
+    def _take_over(self, link: Link, now: float) -> None:
+        current = self.current
+        if not link.is_settled or current is None or current.has_ended:
+            return  # where the old one fell before, its end tells of the gap
+        lacking = current.on_wire.live - link.on_wire.live
+        if any(key in self._wanted for key in lacking):
+            # The old one stays as long as the exchange lets it: what it delivers, nobody else does.
+            link.end(LinkEnd("the new connection was refused what the old one has", 1000))
             return
-        link.end(LinkEnd("another connection took over", code=1000))
+        self.current, self._next, self._leaving = link, None, current
+        self.epoch = link.epoch
+        self._logins.kept = link.credentials
+        at = now + self._policy.overlap_s
+        self._agenda.at(at, partial(self._leave, current, at))
+
+    def _grown_old(self, link: Link) -> None:
+        if link is self.current:
+            self._outdate(link, is_noticed=False)
+
+    def _leave(self, link: Link, since: float) -> None:
+        """End the old connection, when all that it delivered is read."""
+        waits_s = _now() - since
+        if link is not self._leaving:
+            return
+        if (link.is_parked and waits_s < _UNREAD_S) or (
+            link.replies.is_awaited and waits_s < _PATIENCE_S
+        ):
+            self._agenda.at(_now() + _LOOK_S, partial(self._leave, link, since))
+            return
+        link.end(_UNREAD if link.is_parked else _TAKEN_OVER)
+
+    def _left(self, link: Link, end: LinkEnd) -> None:
+        self._leaving = None
+        self._stand_alone()
+        if end.code == NO_CLOSE_FRAME and link.is_parked:
+            self._tell_end(link, end, None)
+        else:
+            self._announce(Disconnected(link.epoch, end.code, end.reason, planned=True))
+        self._agenda.soon(self._roll_over)
+
+    def _next_failed(self, link: Link, end: LinkEnd, now: float) -> None:
+        self._next = None
+        self._stand_alone()
+        if self.current is not None:
+            self._change_failed(link, end, now)
+            return
+        self._tell_end(link, end, None if end.is_final else self._plan_dial())
+        if end.is_final:
+            raise gave_up(end, self._redial.failures)
+
+    def _change_failed(self, link: Link, end: LinkEnd, now: float) -> None:
+        """Try again later; the one that delivers stays, and nothing is counted against it."""
+        self._changes.lost(now, floor_s=end.floor_s)
+        self._redial.hold(now + end.floor_s)
+        at = self._changes.next_dial_at(now)
+        self._announce(
+            Disconnected(link.epoch, end.code, end.reason, None if end.is_final else at - now)
+        )
+        if not end.is_final:
+            self._roll_over_at(at)
+        elif self.current is not None:
+            self.current.is_outdated = False  # another try cannot help, unless a notice comes
 
     def _stand_alone(self) -> None:
         for link in self._running:

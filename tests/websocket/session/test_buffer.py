@@ -121,7 +121,9 @@ def test_a_consumer_that_reads_a_gap_learns_of_the_next_one_apart() -> None:
 
 
 steps = st.lists(
-    st.sampled_from(["raw", "raw", "raw", "message", "event", "take", "other connection"]),
+    st.sampled_from(
+        ["raw", "raw", "raw", "message", "event", "take", "put back", "other connection"]
+    ),
     max_size=60,
 )
 
@@ -134,6 +136,9 @@ def test_nothing_is_lost_that_is_not_told_of(steps: list[str], size: int) -> Non
         if step == "take":
             item = queue.pop()
             taken += [] if item is None else [item]
+        elif step == "put back":
+            if taken and not isinstance(taken[-1], str):  # a raw frame is decoded by then
+                queue.items.appendleft(taken.pop())
         elif step == "event":
             queue.put_event(Ready(epoch))
         elif step == "other connection":
@@ -156,6 +161,27 @@ def test_nothing_is_lost_that_is_not_told_of(steps: list[str], size: int) -> Non
             expected += 1
     assert expected == sent
     assert queue.dropped == sum(item.lost or 0 for item in taken if isinstance(item, Gap))
+
+
+def test_to_drop_one_is_no_more_work_where_events_stand_before_it() -> None:
+    class Counted(Ready):
+        looks = 0
+
+        @property  # type: ignore[misc]
+        def __class__(self) -> Any:  # what isinstance asks a proxy
+            Counted.looks += 1
+            return Ready
+
+    queue = dropping(1500)
+    for _ in range(500):
+        queue.put_event(Counted(1))
+    for n in range(3000):
+        queue.put_raw(str(n), 1)
+    assert Counted.looks < 5000
+    told = drain(queue)
+    assert len([each for each in told if isinstance(each, Ready)]) == 500
+    assert told[500] == Gap(1, "the buffer was full", queue.dropped)
+    assert queue.dropped + len(told) - 501 == 3000
 
 
 # -- conflation ------------------------------------------------------------------------------------
@@ -209,6 +235,27 @@ def test_a_duplicate_does_not_hide_the_message_it_is_one_of() -> None:
     only = queue.pop()
     assert isinstance(only, MarkedMessage)
     assert (only.data, only.epoch, only.duplicate) == ("a2", 1, False)
+
+
+def test_a_duplicate_of_what_was_taken_is_older_than_what_was_taken() -> None:
+    queue = conflating()
+    queue.put(marked("a1", 1, key="a"))
+    queue.put(marked("a2", 1, key="a"))
+    assert drain(queue) == ["a2"]
+    assert queue.put(marked("a1", 2, key="a", duplicate=True))
+    assert drain(queue) == []
+
+
+def test_new_data_is_no_duplicate_whatever_came_before() -> None:
+    queue = conflating()
+    queue.put(marked("a1", 1, key="a"))
+    queue.pop()
+    queue.put(marked("a1", 2, key="a", duplicate=True))
+    queue.put(marked("a2", 1, key="a"))
+    only = queue.pop()
+    assert isinstance(only, MarkedMessage)
+    assert (only.data, only.duplicate, only.replaced) == ("a2", False, 0)
+    assert queue.pop() is None
 
 
 def test_a_newer_one_brings_its_own_epoch() -> None:

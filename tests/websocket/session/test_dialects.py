@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from networkpype.errors import ConfigurationError
+from networkpype.exchanges import names
 from networkpype.websocket.answers import Answers
 from networkpype.websocket.dialects import (
     ActionSubscribe,
@@ -26,11 +27,20 @@ from networkpype.websocket.dialects import (
     OpSubscribe,
     TypeSubscribe,
 )
-from networkpype.websocket.session.intents import OnWire, Wanted
+from networkpype.websocket.session.intents import OnWire
+from networkpype.websocket.session.wanted import Wanted
 from networkpype.websocket.spoken import _SPOKEN, spoken_by
 from networkpype.websocket.subscriptions import Dialect, Subscription
 
 ID = 100_001
+
+VARIANTS = {
+    "binance-margin": "binance",
+    "binance-usdm": "binance",
+    "coinbaseexchange": "coinbase",
+    "coinex-futures": "coinex",
+    "kucoin-futures": "kucoin",
+}
 
 # exchange, channel, subscribe, unsubscribe
 FRAMES: list[tuple[str, Any, Any, Any]] = [
@@ -71,7 +81,7 @@ FRAMES: list[tuple[str, Any, Any, Any]] = [
         {"op": "unsubscribe", "args": ["spot/ticker:BTC_USDT"]},
     ),
     (
-        "bitmart_futures",
+        "bitmart-contract",
         "futures/trade:BTCUSDT",
         {"action": "subscribe", "args": ["futures/trade:BTCUSDT"]},
         {"action": "unsubscribe", "args": ["futures/trade:BTCUSDT"]},
@@ -139,13 +149,13 @@ FRAMES: list[tuple[str, Any, Any, Any]] = [
         {"unsub": "market.btcusdt.depth.step0", "id": f"id{ID}"},
     ),
     (
-        "htx_futures_private",
+        "htx-contract",
         "orders_cross.btc-usdt",
         {"op": "sub", "topic": "orders_cross.btc-usdt", "cid": str(ID)},
         {"op": "unsub", "topic": "orders_cross.btc-usdt", "cid": str(ID)},
     ),
     (
-        "htx_private",
+        "htx-private",
         "accounts.update#2",
         {"action": "sub", "ch": "accounts.update#2"},
         {"action": "unsub", "ch": "accounts.update#2"},
@@ -171,7 +181,7 @@ FRAMES: list[tuple[str, Any, Any, Any]] = [
         },
     ),
     (
-        "kraken_futures",
+        "krakenfutures",
         {"feed": "book", "product_ids": ["PI_XBTUSD"]},
         {"event": "subscribe", "feed": "book", "product_ids": ["PI_XBTUSD"]},
         {"event": "unsubscribe", "feed": "book", "product_ids": ["PI_XBTUSD"]},
@@ -249,8 +259,9 @@ def test_gate_wants_the_time_in_every_message() -> None:
 
 
 def test_every_exchange_is_tried() -> None:
-    assert {each[0] for each in FRAMES} | {"gate"} == set(_SPOKEN)
-    assert {each[0] for each in ANSWERS} >= set(_SPOKEN) - {"bitmart_futures", "htx_private"}
+    tried = {each[0] for each in FRAMES} | {"gate"}
+    assert tried | VARIANTS.keys() == set(_SPOKEN)
+    assert {each[0] for each in ANSWERS} >= tried - {"bitmart-contract", "htx-private"}
 
 
 # -- captured conversations ------------------------------------------------------------------------
@@ -260,7 +271,7 @@ CAPTURED: list[tuple[str, Dialect, Any]] = [
     ("okx-v5", spoken_by("okx", id_field=None), {"channel": "account"}),
     ("kraken-spot-v2", spoken_by("kraken"), {"channel": "balances", "token": "FAKE-WS-TOKEN"}),
     ("kucoin-spot", spoken_by("kucoin"), {"topic": "/account/balance", "privateChannel": True}),
-    ("htx-spot", spoken_by("htx_private"), "accounts.update#2"),
+    ("htx-spot", spoken_by("htx-private"), "accounts.update#2"),
     (
         "hyperliquid",
         spoken_by("hyperliquid"),
@@ -268,7 +279,7 @@ CAPTURED: list[tuple[str, Dialect, Any]] = [
     ),
     ("coinex-v2", spoken_by("coinex"), ("balance", {"ccy_list": []})),
     ("bitmart-spot", spoken_by("bitmart"), "spot/user/balance:BALANCE_UPDATE"),
-    ("bitmart-swap", spoken_by("bitmart_futures"), "futures/asset:USDT"),
+    ("bitmart-swap", spoken_by("bitmart-contract"), "futures/asset:USDT"),
 ]
 
 
@@ -356,7 +367,7 @@ ANSWERS: list[tuple[str, Any, Any, Any, str]] = [
         "Unrecognized request",
     ),
     (
-        "bitmart_futures",
+        "bitmart-contract",
         "futures/trade:BTCUSDT",
         {"action": "subscribe", "group": "futures/trade:BTCUSDT", "success": True},
         {
@@ -455,14 +466,14 @@ ANSWERS: list[tuple[str, Any, Any, Any, str]] = [
         "invalid topic",
     ),
     (
-        "htx_futures_private",
+        "htx-contract",
         "orders_cross.x",
         {"op": "sub", "cid": str(ID), "topic": "orders_cross.x", "err-code": 0, "ts": 1},
         {"op": "sub", "cid": str(ID), "err-code": 2011, "err-msg": "illegal topic", "ts": 1},
         "illegal topic",
     ),
     (
-        "htx_private",
+        "htx-private",
         "accounts.update#2",
         {"action": "sub", "code": 200, "ch": "accounts.update#2", "data": {}},
         {"action": "sub", "code": 2001, "ch": "accounts.update#2", "message": "invalid.ch"},
@@ -500,7 +511,7 @@ ANSWERS: list[tuple[str, Any, Any, Any, str]] = [
         "Currency pair not supported",
     ),
     (
-        "kraken_futures",
+        "krakenfutures",
         {"feed": "book", "product_ids": ["PI_XBTUSD"]},
         {"event": "subscribed", "feed": "book", "product_ids": ["PI_XBTUSD"]},
         {"event": "alert", "message": "Failed to subscribe to authenticated feed"},
@@ -626,7 +637,7 @@ DATA: list[tuple[str, Any]] = [
     ("deribit", {"jsonrpc": "2.0", "method": "subscription", "params": {"channel": "x"}}),
     ("gate", {"time": 1, "channel": "spot.trades", "event": "update", "result": {"id": ID}}),
     ("htx", {"ch": "market.btcusdt.mbp.150", "ts": 1, "tick": {}}),
-    ("htx_private", {"action": "push", "ch": "accounts.update#2", "data": {}}),
+    ("htx-private", {"action": "push", "ch": "accounts.update#2", "data": {}}),
     ("hyperliquid", {"channel": "trades", "data": [{"coin": "SOL"}]}),
     ("kraken", {"channel": "trade", "type": "update", "data": []}),
     ("kraken", {"method": "pong", "req_id": ID}),
@@ -684,6 +695,34 @@ def test_fields_of_a_family_are_arguments() -> None:
 def test_an_exchange_that_nobody_knows_is_told_with_a_guess() -> None:
     with pytest.raises(ConfigurationError, match="did you mean 'kraken'"):
         spoken_by("krakn")
+    with pytest.raises(ConfigurationError, match="did you mean 'okx'"):
+        spoken_by("OKX")
+
+
+def test_an_unknown_field_is_told_with_the_fields_of_the_family() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"OpSubscribe has no field 'batches'; it has .*op_"
+    ):
+        spoken_by("okx", batches=3)
+
+
+def test_the_names_are_those_of_the_exchanges() -> None:
+    assert set(_SPOKEN) - set(names()) == {"exmo", "htx-private"}
+
+
+@pytest.mark.parametrize(("name", "other"), VARIANTS.items())
+def test_variants_speak_as_their_exchange(name: str, other: str) -> None:
+    assert _SPOKEN[name] == _SPOKEN[other]
+    assert type(spoken_by(name)) is type(spoken_by(other))
+
+
+def test_coinbase_exchange_answers_with_its_own_list() -> None:
+    channel = {"product_ids": ["BTC-USD"], "channels": ["ticker"]}
+    _, wire = asked(spoken_by("coinbaseexchange"), channel)
+    assert wire.received({"type": "ticker", "product_id": "BTC-USD"}) == (False, [])
+    answered, failures = wire.received({"type": "subscriptions", "channels": [{"name": "ticker"}]})
+    assert answered
+    assert not failures
 
 
 def test_texts_of_one_channel_stand_in_a_field_and_mappings_are_merged() -> None:
@@ -745,3 +784,9 @@ def test_mexc_says_which_of_several_it_took() -> None:
     _, told = wire.received({"id": ID, "code": 0, "msg": message})
     assert [event.key for event in told] == ["a@X"]
     assert wire.live == {"a@XY"}
+
+
+@pytest.mark.parametrize("wrong", [{"name": "depth", "more": 1}, ("a", 1, 2), 5])
+def test_what_is_no_name_with_params_is_refused_in_words(wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"here it is a name, or \(name, params\)"):
+        MethodAsTopic().subscribe([wrong], 3)

@@ -21,7 +21,7 @@ from networkpype.hooks import (
     RenewalFailed,
 )
 from networkpype.retry import Backoff
-from networkpype.websocket.session import supervisor
+from networkpype.websocket.session import logins as session_logins
 from networkpype.websocket.session.events import Disconnected, Gap, Ready
 from networkpype.websocket.session.redial import Reconnect
 from tests.support.raw_websocket import close_frame
@@ -33,7 +33,7 @@ PRIVATE = topics("orders", private=True)
 
 @pytest.fixture(autouse=True)
 def _logins_are_tried_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "Login", partial(Login, backoff=AT_ONCE))
+    monkeypatch.setattr(session_logins, "Login", partial(Login, backoff=AT_ONCE))
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import tracemalloc
 
 import pytest
 
+from networkpype.websocket.session.buffer import Buffer
 from networkpype.websocket.session.events import (
     Disconnected,
     Gap,
@@ -17,7 +18,7 @@ from networkpype.websocket.session.events import (
 )
 from networkpype.websocket.session.redial import Reconnect
 from tests.support.raw_websocket import open_sockets
-from tests.support.stage import AT_ONCE, Guest, Seen, Stage, topics, watched
+from tests.support.stage import AT_ONCE, Guest, Seen, Stage, serving, topics, watched
 
 
 class Ticking:
@@ -91,6 +92,42 @@ async def test_a_planned_change_of_connections_loses_nothing(why: str) -> None:
         assert stage.connections >= 4
 
 
+async def test_what_came_twice_is_left_out_where_the_newest_alone_counts() -> None:
+    """F41: behind something newer the copy is old, and what is new is never called a copy."""
+    guests: list[Guest] = []
+
+    async def play(guest: Guest) -> None:
+        await guest.enter()
+        guests.append(guest)
+        await guest.serve()
+
+    policy = Reconnect(
+        backoff=AT_ONCE, most_dials=1000, notice=lambda data: "end" in data, overlap_s=5.0
+    )
+    async with (
+        Stage(play) as stage,
+        watched(
+            stage.url,
+            subscriptions=topics("a"),
+            reconnect=policy,
+            buffer=Buffer(50, "conflate", lambda data: data.get("k")),
+        ) as seen,
+    ):
+        await seen.session.ready(2)
+        await guests[0].say({"end": 1})
+        await seen.until(lambda: len(seen.of(Ready)) == 2)
+        old, new = guests
+        for n in range(3):
+            await old.say({"k": "x", "n": n})
+            await seen.until(lambda n=n: seen.data[-1].get("n") == n)  # type: ignore[misc]
+        for n in range(3):
+            await new.say({"k": "x", "n": n})
+        await new.say({"k": "x", "n": 3})
+        await seen.until(lambda: seen.data[-1].get("n") == 3)
+        assert [each["n"] for each in seen.data[1:]] == [0, 1, 2, 3]
+        assert not [each for each in seen.of(SessionMessage) if each.duplicate]
+
+
 async def test_a_change_whose_new_connection_fails_keeps_the_old_one() -> None:
     """F41: the old one delivers on, and another is tried."""
     feed = Ticking()
@@ -131,7 +168,7 @@ async def test_the_old_connection_that_falls_first_leaves_a_gap() -> None:
 
     policy = Reconnect(backoff=AT_ONCE, most_dials=1000, overlap_s=0.05, rollover_s=0.1)
     async with (
-        Stage(feed.play, slow) as stage,
+        Stage(feed.play, slow, serving) as stage,
         watched(stage.url, subscriptions=topics("a"), reconnect=policy) as seen,
     ):
         await seen.until(lambda: seen.of(Gap))

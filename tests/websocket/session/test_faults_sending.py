@@ -203,3 +203,23 @@ async def test_an_id_that_is_waiting_is_refused() -> None:
         await session.close()
         with pytest.raises(WebSocketClosedError):
             await again
+
+
+async def test_to_give_up_one_request_leaves_the_next_with_its_id_alone() -> None:
+    """F43: the first is cancelled, and the second is sent before the first has noticed."""
+
+    async def second_only(guest: Guest) -> None:
+        await guest.enter()
+        await guest.hear()
+        data = await guest.hear()
+        await guest.say({"id": data["id"], "result": data["op"]})
+        await guest.serve()
+
+    async with Stage(second_only) as stage, staged(stage.url, subscriptions=topics("a")) as session:
+        await session.ready(2)
+        first = asyncio.create_task(session.request({"op": "first", "id": 7}, timeout_s=60))
+        await stage.until(lambda: len(stage.heard) == 2)
+        again = asyncio.create_task(session.request({"op": "again", "id": 7}, timeout_s=2))
+        first.cancel()
+        assert (await again).data == {"id": 7, "result": "again"}
+        assert first.cancelled()

@@ -13,7 +13,8 @@ import pytest
 from tests.support.stage import Guest, Script, Stage, serving
 
 _PROGRAM = """
-import asyncio, signal, sys
+import asyncio, logging, signal, sys
+logging.getLogger("networkpype").addHandler(logging.NullHandler())  # it warns of what is cut
 from networkpype import AsyncThrottler, ConnectionManagersFactory
 from networkpype.retry import Backoff
 from networkpype.websocket.dialects import MethodSubscribe

@@ -241,12 +241,15 @@ async def test_a_callback_that_fails_is_the_consumers_own_matter(how: str) -> No
             await asyncio.wait_for(consume(), 0.3)
         await session.ready(2)
         got: list[Any] = []
-        async for message in session.messages():
+        told: list[Gap] = []
+        async for message in session.messages(on_gap=told.append):
             got.append(message.data["n"])
             if len(got) == 300:
                 break
         assert got == list(range(300))
         assert session.epoch == 2
+        # What was not told to the end is told again.
+        assert len(told) == (how == "hangs")
 
 
 async def test_a_function_of_the_users_that_raises_is_reported_as_it_is() -> None:

@@ -15,8 +15,10 @@ from networkpype.websocket.dialects import (
     MethodSubscribe,
     OpSubscribe,
 )
+from networkpype.websocket.session.asked import Asked
 from networkpype.websocket.session.events import SubscribeFailed
-from networkpype.websocket.session.intents import Asked, OnWire, State, Wanted
+from networkpype.websocket.session.intents import OnWire, State
+from networkpype.websocket.session.wanted import Wanted
 from networkpype.websocket.spoken import spoken_by
 from networkpype.websocket.subscriptions import Ack, Dialect, Subscription
 

@@ -19,7 +19,9 @@ from hypothesis.stateful import (
 
 from networkpype.websocket.answers import Answers
 from networkpype.websocket.dialects import JSONRPCSubscribe, MethodSubscribe, OpSubscribe
-from networkpype.websocket.session.intents import Asked, OnWire, State, Wanted
+from networkpype.websocket.session.asked import Asked
+from networkpype.websocket.session.intents import OnWire, State
+from networkpype.websocket.session.wanted import Wanted
 from networkpype.websocket.subscriptions import Dialect, Subscription
 
 by_id = MethodSubscribe(batch=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 from networkpype.websocket.session.overlap import Overlap
 
@@ -53,3 +54,16 @@ def test_what_found_its_pair_is_forgotten() -> None:
         overlap.is_second(1, str(n))
         overlap.is_second(2, str(n))
     assert not any(overlap._alone.values())
+
+
+def test_long_frames_take_no_more_memory_than_short_ones() -> None:
+    overlap = Overlap()
+    tracemalloc.start()
+    try:
+        for n in range(2000):
+            overlap.is_second(1, f"{n}" + "x" * 10_000)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 2_000_000
+    assert overlap.is_second(2, "1999" + "x" * 10_000)
