@@ -23,7 +23,7 @@ from networkpype.__main__ import main
 from networkpype.cli import demo as launcher
 
 LEDGER = re.compile(
-    r"(\w+): each order update .* (\d+) arrived \+ (\d+) in (\d+) announced gaps = (\d+) sent, "
+    r"(\w+): each order update .* (\d+) arrived \+ (\d+) in (\d+) announced gaps? = (\d+) sent, "
     r"0 lost silently, 0 repeated"
 )
 
