@@ -16,7 +16,7 @@ from yarl import URL
 
 from networkpype._version import __version__
 from networkpype.codec import JSONLoads
-from networkpype.errors import ConfigurationError, MissingCredentialsError
+from networkpype.errors import ConfigurationError
 from networkpype.hooks import Hook
 from networkpype.rest.build import check_base_url, check_timeout
 from networkpype.rest.connection import DEFAULT_MAX_BODY_BYTES, RESTConnection
@@ -25,14 +25,17 @@ from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.transport import guard
 from networkpype.websocket.connection import DEFAULT_MAX_MESSAGE_BYTES, WebSocketConnection
 from networkpype.websocket.decoding import Compression, MessageDecoder
-from networkpype.websocket.dialing import PASSED_ON
 from networkpype.websocket.manager import WebSocketManager
 from networkpype.websocket.session.beats import Heartbeat
 from networkpype.websocket.session.buffer import Buffer
+from networkpype.websocket.session.checks import (
+    check_connect_options,
+    check_subscriptions,
+    logs_in,
+)
 from networkpype.websocket.session.options import LinkOptions
 from networkpype.websocket.session.redial import Reconnect
 from networkpype.websocket.session.session import WebSocketSession
-from networkpype.websocket.subscriptions import Subscription
 
 if TYPE_CHECKING:
     import ssl
@@ -43,18 +46,11 @@ if TYPE_CHECKING:
     from networkpype.time_synchronizer import TimeSynchronizer
     from networkpype.websocket.processor.base import WebSocketPostProcessor, WebSocketPreProcessor
     from networkpype.websocket.session.replies import ReplyId
+    from networkpype.websocket.subscriptions import Subscription
 
 __all__ = ["ConnectionManagersFactory", "ConnectionsFactory"]
 
 _CLOSE_TIMEOUT_S = 10.0
-_CONNECT_OPTIONS = PASSED_ON | {
-    "auto_ping",
-    "dial_timeout_s",
-    "permessage_deflate",
-    "subprotocols",
-    "verify_ssl",
-    "ws_headers",
-}
 _log = logging.getLogger(__name__)
 
 
@@ -317,27 +313,12 @@ class ConnectionManagersFactory:
         `WebSocketSession.request` knows its reply. `connect` are the other options of
         `WebSocketConnection.connect`, such as `ws_headers` and `dial_timeout_s`.
         """
-        for name in connect:
-            if name not in _CONNECT_OPTIONS:
-                raise ConfigurationError(
-                    f"a session has no option {name}; silence is a matter of heartbeat=Heartbeat("
-                    "...) and of a Subscription with matches= and stale_after_s=, and what goes "
-                    f"to connect() is {', '.join(sorted(_CONNECT_OPTIONS))}"
-                )
-        if isinstance(subscriptions, Subscription):
-            raise ConfigurationError("subscriptions is one Subscription; pass a list")
+        check_connect_options(connect)
+        check_subscriptions(subscriptions)
         if throttler_limit_id is not None and isinstance(self._throttler, AsyncThrottler):
             self._throttler.get_related_limits(throttler_limit_id)  # refuses what it does not know
         pattern = getattr(self._auth, "ws_pattern", None)
-        if login is None:
-            login = pattern is not None and (not url or any(each.private for each in subscriptions))
-        if login and pattern is None:
-            raise MissingCredentialsError(
-                "login=True needs an auth with a ws_pattern, such as exchange_auth(...)"
-            )
-        if not login and not url:
-            raise ConfigurationError("pass url=, for there is no login that knows where to dial")
-        beats = heartbeat or Heartbeat()
+        login = logs_in(login, pattern, url, subscriptions)
         options = LinkOptions(
             url=url,
             connect={
@@ -345,7 +326,7 @@ class ConnectionManagersFactory:
                 "max_message_bytes": max_message_bytes,
                 "close_timeout_s": close_timeout_s,
             },
-            heartbeat=beats,
+            heartbeat=heartbeat or Heartbeat(),
             decoder=MessageDecoder(
                 compression or (getattr(pattern, "compression", None) if login else None),
                 max_size=max_message_bytes,

@@ -1,0 +1,60 @@
+"""What is wrong with the arguments of a session is told before anything is dialed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from networkpype.errors import ConfigurationError, MissingCredentialsError
+from networkpype.websocket.dialing import PASSED_ON
+from networkpype.websocket.subscriptions import Subscription
+
+if TYPE_CHECKING:
+    from networkpype.auth.patterns.base import WebSocketAuthPattern
+
+__all__ = ["check_connect_options", "check_subscriptions", "logs_in"]
+
+_CONNECT_OPTIONS = PASSED_ON | {
+    "auto_ping",
+    "dial_timeout_s",
+    "permessage_deflate",
+    "subprotocols",
+    "verify_ssl",
+    "ws_headers",
+}
+
+
+def check_connect_options(given: Mapping[str, Any]) -> None:
+    """Refuse options that `WebSocketConnection.connect` does not have, or not for a session."""
+    for name in given:
+        if name not in _CONNECT_OPTIONS:
+            raise ConfigurationError(
+                f"a session has no option {name}; silence is a matter of heartbeat=Heartbeat("
+                "...) and of a Subscription with matches= and stale_after_s=, and what goes "
+                f"to connect() is {', '.join(sorted(_CONNECT_OPTIONS))}"
+            )
+
+
+def check_subscriptions(given: Iterable[Subscription] | Subscription) -> None:
+    """Refuse a single one where a list is wanted."""
+    if isinstance(given, Subscription):
+        raise ConfigurationError("subscriptions is one Subscription; pass a list")
+
+
+def logs_in(
+    wanted: bool | None,
+    pattern: WebSocketAuthPattern | None,
+    url: str,
+    subscriptions: Sequence[Subscription],
+) -> bool:
+    """Return whether connections log in: as wanted, else where it is known how and has a use."""
+    if wanted is None:
+        is_private = any(each.private for each in subscriptions)
+        wanted = pattern is not None and (not url or is_private)
+    if wanted and pattern is None:
+        raise MissingCredentialsError(
+            "login=True needs an auth with a ws_pattern, such as exchange_auth(...)"
+        )
+    if not wanted and not url:
+        raise ConfigurationError("pass url=, for there is no login that knows where to dial")
+    return wanted
