@@ -19,6 +19,8 @@ NetworkpypeError
 ├── HTTPStatusError (OSError)             the exchange answered 4xx or 5xx
 │   ├── RateLimitedError                  429, 418, or 503 with Retry-After
 │   └── HTTPAuthenticationError           (AuthenticationError) 401, 403 to a private one
+├── ThrottleTimeoutError (TimeoutError)   no capacity within max_wait; nothing was sent
+├── CircuitOpenError                      the host fails; nothing was sent
 ├── DecodeError (ValueError)              the answer could not be read; raw bytes kept
 │   └── BodyTooLargeError
 ├── MessageTimeoutError (TimeoutError)    no WebSocket message came; the connection is open
@@ -45,6 +47,7 @@ __all__ = [
     "AuthenticationFailure",
     "BodyTooLargeError",
     "BufferFullError",
+    "CircuitOpenError",
     "ConcurrentReceiveError",
     "ConfigurationError",
     "ConnectFailedError",
@@ -63,6 +66,7 @@ __all__ = [
     "RequestTimeoutError",
     "StreamGapError",
     "TLSError",
+    "ThrottleTimeoutError",
     "TransportError",
     "UnknownLimitError",
     "WebSocketClosedError",
@@ -264,6 +268,36 @@ class RateLimitedError(HTTPStatusError):
 
 class HTTPAuthenticationError(HTTPStatusError, AuthenticationError):
     """The exchange answered a private request with 401 (rejected) or 403 (permission denied)."""
+
+
+class ThrottleTimeoutError(NetworkpypeError, TimeoutError):
+    """The limits leave no room within the caller's `max_wait`; nothing was sent.
+
+    `limit_id` names the limit of the call. `forecast_s` is how long it would have waited at least,
+    as things stood.
+    """
+
+    outcome = Outcome.NOT_SENT
+
+    def __init__(
+        self, message: str = "", *, limit_id: str = "", forecast_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.limit_id = limit_id
+        self.forecast_s = forecast_s
+
+
+class CircuitOpenError(NetworkpypeError, ConnectionError):
+    """The host failed too often and is left alone for `retry_after` seconds; nothing was sent."""
+
+    outcome = Outcome.NOT_SENT
+
+    def __init__(
+        self, message: str = "", *, host: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.host = host
+        self.retry_after = retry_after
 
 
 class DecodeError(NetworkpypeError, ValueError):

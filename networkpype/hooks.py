@@ -13,11 +13,17 @@ from typing import Protocol
 from networkpype.errors import AuthenticationFailure, Outcome
 
 __all__ = [
+    "CircuitClosed",
+    "CircuitOpened",
     "ClockStepped",
     "ClockSyncFailed",
     "ClockSynchronized",
     "Event",
     "Hook",
+    "LimitBlocked",
+    "LimitCorrected",
+    "LimitStoreLost",
+    "LimitStoreRestored",
     "LoggedIn",
     "LoginExpired",
     "LoginFailed",
@@ -25,6 +31,8 @@ __all__ = [
     "LoginRenewed",
     "RenewalFailed",
     "RequestFinished",
+    "RetryScheduled",
+    "ThrottleRefused",
     "ThrottleWaited",
     "WebSocketClosed",
     "WebSocketOpened",
@@ -61,6 +69,93 @@ class ThrottleWaited(Event):
 
     limit_id: str
     waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottleRefused(Event):
+    """A caller under `limit_id` gave up after `waited_s`, for `max_wait` could not be kept.
+
+    It is 0 where that was known at once: the wait would have been `forecast_s` at least.
+    """
+
+    limit_id: str
+    waited_s: float
+    forecast_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LimitBlocked(Event):
+    """The exchange said to slow down (`status`, such as 429): no call of these limits for `for_s`.
+
+    `limit_ids` are those that the refused call was charged under, or all there are after a ban.
+    """
+
+    limit_ids: tuple[str, ...]
+    for_s: float
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class LimitCorrected(Event):
+    """What was counted of a limit, in units, was not what the exchange has counted."""
+
+    limit_id: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStoreLost(Event):
+    """The store that processes share does not answer, or answers with `error`.
+
+    Calls wait until it is back, or go on at `local_share_pct` percent of each limit.
+    """
+
+    error: str
+    local_share_pct: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStoreRestored(Event):
+    """The shared store answers again after `lost_for_s`.
+
+    `forgot` tells that it came back without its counts. Limits stand still for `paused_s` at most,
+    until what may have been sent meanwhile has left every window.
+    """
+
+    lost_for_s: float
+    forgot: bool
+    paused_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled(Event):
+    """An attempt failed and the request is sent again after `wait_s`; `attempt` counts from 1.
+
+    `error` is the class name of what it failed with.
+    """
+
+    method: str
+    url: str
+    attempt: int
+    wait_s: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitOpened(Event):
+    """A host failed too often: nothing is sent to it for `for_s`."""
+
+    host: str
+    failures: int
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitClosed(Event):
+    """A host that was left alone answers again."""
+
+    host: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-__all__ = ["Account", "Capacity", "Charge", "LimitStore"]
+from networkpype.throttler.kinds import LimitKind
+
+__all__ = ["Account", "Capacity", "Charge", "LimitStore", "Usage"]
 
 
 class Capacity(NamedTuple):
-    """How many units of a limit may be used in any `time_interval` seconds."""
+    """How many units of a limit may be used, and how they come back.
+
+    `units` may be used in any `time_interval` seconds of a rolling window, between two multiples of
+    it on a clock that is `ahead()` seconds before the throttler's for a fixed window, at once for
+    the others. `per_second` is what drips back into a bucket or falls off a counter. `margin_s` is
+    how much later than its departure a call may arrive that is not held until its answer.
+    """
 
     units: int
     time_interval: float
+    kind: LimitKind = LimitKind.ROLLING_WINDOW
+    per_second: float = 0.0
+    margin_s: float = 0.0
+    ahead: Callable[[], float] | None = None
 
 
 class Charge(NamedTuple):
-    """What one call costs under one limit, in units; at least 1."""
+    """What one call costs under one limit, in units, at least 1; `reserve` it has to leave free."""
 
     limit_id: str
     weight: int
+    reserve: int = 0
+
+
+class Usage(NamedTuple):
+    """How full a limit is; the instants are on the throttler's clock.
+
+    `free_at` is when one more unit will fit, which is now if it does. `held` of the `used` units
+    belong to calls under way. Up to `blocked_until` the exchange wants no call.
+    """
+
+    used: float
+    free_at: float
+    held: int = 0
+    blocked_until: float = -math.inf
 
 
 class Account(Protocol):
@@ -34,6 +61,13 @@ class Account(Protocol):
         it. `hold` keeps the charge from expiring until it is settled. The instant returned is later
         than `now`, on the same clock; infinity means that only another caller's admission,
         settlement or withdrawal can help.
+        """
+        ...
+
+    def forecast(self, now: float, ahead: Mapping[str, int]) -> float:
+        """Return the first instant at which the call may fit, with `ahead` charged before it.
+
+        As things stand, and where every call under way is over now: it may be later.
         """
         ...
 
@@ -54,8 +88,7 @@ class Account(Protocol):
 class LimitStore(Protocol):
     """Counts what is used of each limit and decides admissions; it never waits and never queues.
 
-    Who waits and in what order is the throttler's business, so a store that several processes
-    share needs to know nothing of it.
+    Who waits and in what order is the throttler's business.
     """
 
     def configure(self, limits: Mapping[str, Capacity]) -> None:
@@ -66,8 +99,19 @@ class LimitStore(Protocol):
         """Return the account of calls that cost this; it holds until the next `configure`."""
         ...
 
-    def usage(self, limit_id: str, now: float) -> tuple[int, float]:
-        """Return the units used and when one more will fit, which is `now` if it does."""
+    def usage(self, limit_id: str, now: float) -> Usage:
+        """Return how full the limit is."""
+        ...
+
+    def block(self, limit_id: str, until: float, now: float) -> None:
+        """Admit nothing to this limit before `until`; a block that lasts longer stays."""
+        ...
+
+    def observe(self, limit_id: str, used: int, since: float, now: float) -> tuple[float, float]:
+        """Believe the exchange that counted `used` units at some time from `since` to `now`.
+
+        Return what was counted here before and after.
+        """
         ...
 
     def fresh(self) -> LimitStore:
