@@ -98,7 +98,9 @@ INSIDE = (
         "websocket.session.wanted",
         "websocket.session.watch",
     }
-    | {"throttler.configuration", "throttler.lines", "throttler.store", "throttler.window"}
+    | {"throttler.configuration", "throttler.lanes", "throttler.lessons", "throttler.lines"}
+    | {"throttler.local_queue", "throttler.meters"}
+    | {"throttler.shared_queue", "throttler.store"}
     | {"auth.access_tokens", "auth.login_steps", "auth.setbacks", "auth.wallet_login"}
     | {"auth.actions", "auth.patterns", "auth.schemes", "exchanges", "signing", "testing"}
     | {"__main__", "cli", "contrib"}

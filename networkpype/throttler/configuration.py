@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from networkpype.errors import ConfigurationError, UnknownLimitError, WeightExceedsLimitError
-from networkpype.throttler.rate_limit import RateLimit
+from networkpype.throttler.kinds import LimitKind, Priority
+from networkpype.throttler.rate_limit import RateLimit, Weight
 from networkpype.throttler.store.base import Capacity, Charge
 
 __all__ = ["Configuration"]
@@ -18,8 +20,9 @@ _ALL = Decimal(100)
 class Configuration:
     """What a throttler holds itself to; made anew for every change of the limits.
 
-    `limits` are copies, scaled by the share, by id; `capacities` are what may be used of them,
-    the safety margin taken off; `charges` say what a call under an id costs where.
+    `limits` are copies, scaled by the share, by id; `capacities` are what may be used of them, the
+    safety margins taken off; `charges` say what a call under an id costs where, for the ids of
+    which it is known without a request.
     """
 
     def __init__(
@@ -27,69 +30,134 @@ class Configuration:
         rate_limits: Iterable[RateLimit],
         safety_margin_pct: Decimal | float,
         share_percentage: Decimal | float | None,
+        safety_margin_s: float = 0.0,
     ) -> None:
         self.safety_margin_pct = _margin(safety_margin_pct)
+        self.safety_margin_s = _margin_s(safety_margin_s)
         self.share_percentage = _share(share_percentage)
         self.limits: dict[str, RateLimit] = {}
+        self.whole: dict[str, int] = {}
+        """What may be used of each limit by all who share it, in units."""
         for limit in _checked(rate_limits):
             if limit.limit_id in self.limits:
                 raise ConfigurationError(
                     f'two rate limits are named "{limit.limit_id}"; rename one or remove it'
                 )
-            scaled = int(limit.limit * self.share_percentage / _ALL)
-            self.limits[limit.limit_id] = limit.copy(limit=max(1, scaled))
+            self.whole[limit.limit_id] = self._less_margin(limit.most)
+            self.limits[limit.limit_id] = self._scaled(limit)
         self.capacities = {
-            limit_id: Capacity(
-                max(1, int(limit.limit * (1 - self.safety_margin_pct))), limit.time_interval
-            )
-            for limit_id, limit in self.limits.items()
+            limit_id: self._capacity(limit) for limit_id, limit in self.limits.items()
         }
-        self.charges = {limit_id: self._charges(limit_id) for limit_id in self.limits}
+        self._check_links()
+        self.charges = {
+            limit_id: self.cost(limit_id)
+            for limit_id, limit in self.limits.items()
+            if not (callable(limit.weight) or any(callable(p.weight) for p in limit.linked_limits))
+        }
 
     def with_limits(self, rate_limits: Iterable[RateLimit]) -> Configuration:
-        """Return the configuration for other limits, of which the same share and margin hold."""
-        return Configuration(rate_limits, self.safety_margin_pct, self.share_percentage)
+        """Return the configuration for other limits, of which the same share and margins hold."""
+        return Configuration(
+            rate_limits, self.safety_margin_pct, self.share_percentage, self.safety_margin_s
+        )
 
-    def related(self, limit_id: str) -> list[tuple[RateLimit, int]]:
+    def related(self, limit_id: str) -> list[tuple[RateLimit, Weight]]:
         """Return the limit itself and those linked to it, each with a call's weight there."""
-        if not self._knows(limit_id):
+        if not self.knows(limit_id):
             raise self.refusal(limit_id)
         limit = self.limits[limit_id]
         pairs = [(pair.limit_id, pair.weight) for pair in limit.linked_limits]
         return [(self.limits[name], weight) for name, weight in [(limit_id, limit.weight), *pairs]]
 
+    def cost(
+        self, limit_id: str, request: Any = None, priority: Priority | None = None
+    ) -> tuple[Charge, ...]:
+        """Return what a call costs; `request` is for the weights that are computed."""
+        weights: dict[str, int] = {}
+        for limit, weight in self.related(limit_id):
+            units = _computed(weight, limit_id, request) if callable(weight) else weight
+            weights[limit.limit_id] = weights.get(limit.limit_id, 0) + units
+        priority = self.limits[limit_id].priority if priority is None else priority
+        return tuple(
+            Charge(name, weight, self._reserve(name, priority))
+            for name, weight in weights.items()
+            if weight
+        )
+
     def refusal(self, limit_id: object) -> ConfigurationError:
         """Say why a call under this id is not admitted: too heavy, or no such limit."""
-        heavy = self.too_heavy(limit_id) if self._knows(limit_id) else None
+        known = self.knows(limit_id) and limit_id in self.charges
+        heavy = self.too_heavy(str(limit_id), self.charges[str(limit_id)]) if known else None
         return heavy or UnknownLimitError(limit_id, self.limits)
 
-    def too_heavy(self, limit_id: str) -> WeightExceedsLimitError | None:
-        """Say why no call under this id would ever fit, None where it does."""
-        for name, weight in self.charges[limit_id]:
-            units, seconds = self.capacities[name]
-            if weight > units:
+    def too_heavy(self, limit_id: str, charges: Iterable[Charge]) -> WeightExceedsLimitError | None:
+        """Say why no call that costs this would ever fit, None where it does."""
+        for name, weight, reserve in charges:
+            units, seconds = self.capacities[name][:2]
+            if weight + reserve > units:
+                kept = f" and {reserve} are reserved for better priorities" if reserve else ""
                 return WeightExceedsLimitError(
                     f'a call under "{limit_id}" weighs {weight} in rate limit "{name}", of which '
-                    f"{units} may be used in {seconds:g} s ({self.share_percentage:f} % of the "
-                    f"limit are ours, less a margin of {self.safety_margin_pct:.4g} for safety): "
-                    "it could never be sent; lower the weight or the margin, or raise the limit "
-                    "or the share"
+                    f"{units} may be used in {seconds:g} s{kept} ({self.share_percentage:f} % of "
+                    f"the limit are ours, less a margin of {self.safety_margin_pct:.4g} for "
+                    "safety): it could never be sent; lower the weight or the margin, or raise the "
+                    "limit or the share"
                 )
         return None
 
-    def _knows(self, limit_id: object) -> TypeGuard[str]:
+    def knows(self, limit_id: object) -> TypeGuard[str]:
         return isinstance(limit_id, str) and limit_id in self.limits
 
-    def _charges(self, limit_id: str) -> tuple[Charge, ...]:
-        weights: dict[str, int] = {}
-        for pair in self.limits[limit_id].linked_limits:
-            if pair.limit_id not in self.limits:
-                error = UnknownLimitError(pair.limit_id, self.limits)
-                error.add_note(f'rate limit "{limit_id}" links to it; add it or remove the link')
-                raise error
-        for limit, weight in self.related(limit_id):
-            weights[limit.limit_id] = weights.get(limit.limit_id, 0) + weight
-        return tuple(Charge(name, weight) for name, weight in weights.items() if weight)
+    def _reserve(self, limit_id: str, priority: Priority) -> int:
+        reserved: Mapping[Priority, int] = self.limits[limit_id].reserved
+        return sum(units for better, units in reserved.items() if better < priority)
+
+    def _check_links(self) -> None:
+        for limit in self.limits.values():
+            for pair in limit.linked_limits:
+                if pair.limit_id not in self.limits:
+                    error = UnknownLimitError(pair.limit_id, self.limits)
+                    error.add_note(
+                        f'rate limit "{limit.limit_id}" links to it; add it or remove the link'
+                    )
+                    raise error
+
+    def _scaled(self, limit: RateLimit) -> RateLimit:
+        share = self.share_percentage / _ALL
+        changes: dict[str, Any] = {"limit": max(1, int(limit.limit * share))}
+        if limit.burst is not None:
+            changes["burst"] = max(1, int(limit.burst * share))
+        changes["reserved"] = {
+            priority: int(units * share) for priority, units in limit.reserved.items()
+        }
+        return limit.copy(**changes)
+
+    def _less_margin(self, units: int) -> int:
+        return max(1, int(units * (1 - self.safety_margin_pct)))
+
+    def _capacity(self, limit: RateLimit) -> Capacity:
+        units, per_second = self._less_margin(limit.most), 0.0
+        if limit.kind in (LimitKind.TOKEN_BUCKET, LimitKind.DECAYING_COUNTER):
+            per_second = float(limit.limit * (1 - self.safety_margin_pct)) / limit.time_interval
+            # What leaves within a margin and a second may arrive within the second.
+            units = max(1, int(units - per_second * self.safety_margin_s))
+        interval, margin_s = limit.time_interval, self.safety_margin_s
+        return Capacity(units, interval, limit.kind, per_second, margin_s)
+
+
+def _computed(weigh: Any, limit_id: str, request: Any) -> int:
+    if request is None:
+        raise ConfigurationError(
+            f'the weight of a call under "{limit_id}" is computed from its request, and none was '
+            "given; pass request="
+        )
+    weight = weigh(request)
+    if isinstance(weight, bool) or not isinstance(weight, int) or weight < 0:
+        raise ConfigurationError(
+            f'the weight of a call under "{limit_id}" is a whole number of at least 0, and '
+            f"{getattr(weigh, '__name__', weigh)!s} returned {weight!r}"
+        )
+    return weight
 
 
 def _checked(rate_limits: object) -> list[RateLimit]:
@@ -114,6 +182,16 @@ def _margin(margin: object) -> Decimal | float:
             f"safety_margin_pct is a fraction from 0 to below 1, 0.05 for 5 %, got {margin!r}"
         )
     return margin
+
+
+def _margin_s(margin: object) -> float:
+    if (
+        isinstance(margin, bool)
+        or not isinstance(margin, (int, float))
+        or not 0 <= margin < math.inf
+    ):
+        raise ConfigurationError(f"safety_margin_s is seconds, 0 or more, got {margin!r}")
+    return float(margin)
 
 
 def _share(share: object) -> Decimal:

@@ -2,41 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from networkpype.throttler.kinds import Priority
+    from networkpype.throttler.learning import Answer
+    from networkpype.throttler.lessons import Departure
     from networkpype.throttler.store.base import Account
     from networkpype.throttler.throttler import AsyncThrottler
 
-__all__ = ["AsyncRequestContext", "InFlightContext"]
+__all__ = ["AsyncRequestContext", "HeldRequestContext", "InFlightContext"]
 
 
 class InFlightContext:
     """Wait for capacity on entry, and hold it until the call is over. For one call.
 
     Made by `AsyncThrottler.in_flight`. `depart` says that the call is about to be sent, `land` that
-    its answer is there; leaving the block lands it in any case.
+    its answer is there; leaving the block lands it in any case. One that never departed was not
+    sent, and gets its capacity back.
     """
 
-    __slots__ = ("_account", "_departed", "_granted_at", "_held", "_limit_id", "_throttler")
+    __slots__ = (
+        "_account",
+        "_asked",
+        "_departed",
+        "_departure",
+        "_granted_at",
+        "_held",
+        "_limit_id",
+        "_throttler",
+    )
 
-    def __init__(self, throttler: AsyncThrottler, limit_id: str, departed: bool) -> None:
+    def __init__(
+        self,
+        throttler: AsyncThrottler,
+        limit_id: str,
+        departed: bool,
+        request: Any = None,
+        priority: Priority | None = None,
+        max_wait: float | None = None,
+    ) -> None:
         self._throttler = throttler
         self._limit_id = limit_id
+        self._asked = (request, priority, max_wait)
         self._departed = departed
         self._account: Account | None = None
         self._granted_at = 0.0
         self._held = False
+        self._departure: Departure | None = None
 
     async def __aenter__(self) -> Self:
-        throttler, limit_id = self._throttler, self._limit_id
+        throttler, limit_id, asked = self._throttler, self._limit_id, self._asked
         if self._departed:
-            self._account, self._held = await throttler.hold(limit_id), True
+            self._account, self._held = await throttler.hold(limit_id, *asked), True
+            self._departure = throttler.departure()
         else:
-            charged = throttler.try_charge(limit_id) or await throttler.charge(limit_id)
-            self._account, self._granted_at = charged
+            charged = throttler.try_charge(limit_id, asked[0], asked[1])
+            self._account, self._granted_at = charged or await throttler.charge(limit_id, *asked)
         return self
 
     async def depart(self) -> None:
@@ -50,15 +74,26 @@ class InFlightContext:
             return
         self._account = None  # what `lift` refuses is taken back, and waiting may be cancelled
         if not self._throttler.lift(account, self._granted_at):
-            account = await self._throttler.hold(self._limit_id)
+            account = await self._throttler.hold(self._limit_id, *self._asked)
         self._account, self._held = account, True
+        self._departure = self._throttler.departure()
 
-    def land(self) -> None:
-        """Let the interval begin to run; safe to repeat."""
+    def land(self, answer: Answer | None = None) -> None:
+        """Let the interval begin to run; safe to repeat.
+
+        What the answer tells of the limits is learnt.
+        """
         # The account that was charged, though the limits may have been changed meanwhile.
         account, self._account = self._account, None
-        if account is not None and self._held:
-            self._throttler.settle(account)
+        if account is None:
+            return
+        throttler = self._throttler
+        if not self._held:
+            throttler.refund(account, self._granted_at)
+            return
+        if answer is not None:
+            throttler.learn(answer, self._limit_id, account, self._departure)
+        throttler.settle(account)
 
     async def __aexit__(
         self,
@@ -79,15 +114,23 @@ class AsyncRequestContext:
     `AsyncThrottler.execute_task`.
     """
 
-    __slots__ = ("_limit_id", "_throttler")
+    __slots__ = ("_limit_id", "_options", "_throttler")
 
-    def __init__(self, throttler: AsyncThrottler, limit_id: str) -> None:
+    def __init__(
+        self,
+        throttler: AsyncThrottler,
+        limit_id: str,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         self._throttler = throttler
         self._limit_id = limit_id
+        self._options = options
 
     def __aenter__(self) -> Coroutine[Any, Any, None]:
         # No coroutine of its own around the throttler's: this is on the path of every call.
-        return self._throttler.acquire(self._limit_id)
+        if self._options is None:
+            return self._throttler.acquire(self._limit_id)
+        return self._throttler.acquire(self._limit_id, **self._options)
 
     async def __aexit__(
         self,
@@ -98,4 +141,34 @@ class AsyncRequestContext:
         return None
 
     def __repr__(self) -> str:
-        return f'AsyncRequestContext("{self._limit_id}")'
+        return f'{type(self).__name__}("{self._limit_id}")'
+
+
+class HeldRequestContext(AsyncRequestContext):
+    """The same for a limit of calls under way: the body is the call, and holds its place."""
+
+    __slots__ = ("_account",)
+
+    def __init__(
+        self, throttler: AsyncThrottler, limit_id: str, options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(throttler, limit_id, options)
+        self._account: Account | None = None
+
+    def __aenter__(self) -> Coroutine[Any, Any, None]:
+        return self._enter(**(self._options or {}))
+
+    async def _enter(self, **options: Any) -> None:
+        if self._account is not None:
+            raise RuntimeError(f"{self!r} is entered already; make one for each call")
+        self._account = await self._throttler.hold(self._limit_id, **options)
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        account, self._account = self._account, None
+        if account is not None:
+            self._throttler.settle(account)

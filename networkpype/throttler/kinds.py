@@ -16,7 +16,7 @@ class LimitKind(Enum):
     FIXED_WINDOW = "fixed window"
     """At most `limit` between two multiples of `time_interval` on the exchange's clock, which
     counts from the Unix epoch."""
-    TOKEN_BUCKET = "token bucket"
+    TOKEN_BUCKET = "token bucket"  # noqa: S105
     """A bucket of `burst` tokens, into which `limit` drip in `time_interval` seconds."""
     DECAYING_COUNTER = "decaying counter"
     """A counter that may reach `limit` and falls by as much in `time_interval` seconds; Kraken's.

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heapreplace
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from networkpype.throttler.kinds import Priority
 from networkpype.throttler.store.base import Account, Charge
 
 __all__ = ["Lane", "Lines"]
 
 
 class Lane(NamedTuple):
-    """What the calls under one limit id cost, and the account that it is charged to.
+    """What calls of one kind cost, and the account that it is charged to.
 
-    `intervals` are those of the charges, in seconds, in the same order.
+    `intervals` are those of the charges, in seconds, in the same order. `counts_flights` tells that
+    one of them is a limit of calls under way.
     """
 
+    limit_id: str
+    priority: Priority
     account: Account
     charges: tuple[Charge, ...]
     intervals: tuple[float, ...]
+    counts_flights: bool = False
 
 
 class _Place(NamedTuple):
@@ -29,6 +34,7 @@ class _Place(NamedTuple):
 
     arrival: int
     hold: bool
+    lane: Lane
 
 
 class _Ticket(Protocol):
@@ -36,59 +42,119 @@ class _Ticket(Protocol):
 
 
 TicketT = TypeVar("TicketT", bound=_Ticket)
+_Key: TypeAlias = tuple[Priority, str]
+
+
+class _Line(Generic[TicketT]):
+    """Tickets of one limit id and priority, first to last, and the units that they wait for."""
+
+    __slots__ = ("lets_pass", "places", "units")
+
+    def __init__(self) -> None:
+        # Ordered, for a caller that gives up leaves from the middle.
+        self.places: OrderedDict[TicketT, _Place] = OrderedDict()
+        self.units: dict[str, int] = {}
+        self.lets_pass: frozenset[str] = frozenset()
+
+    def add(self, ticket: TicketT, place: _Place) -> None:
+        self.places[ticket] = place
+        for charge in place.lane.charges:
+            self.units[charge.limit_id] = self.units.get(charge.limit_id, 0) + charge.weight
+
+    def remove(self, ticket: TicketT) -> None:
+        for charge in self.places.pop(ticket).lane.charges:
+            self.units[charge.limit_id] -= charge.weight
+
+    def head(self) -> tuple[TicketT, _Place]:
+        return next(iter(self.places.items()))
 
 
 class Lines(Generic[TicketT]):
-    """A line of tickets for each limit id; only the head of a line can be admitted.
+    """A line of tickets for each limit id and priority; only the head of one can be admitted.
 
-    The heads are judged in the order in which they came, and one that has to wait keeps what it
-    needs of every limit out of reach of those behind it. So calls under one id go strictly in
-    order; of two calls that share a limit, the later goes first only where the earlier is held up
-    by something else for so long that what the later takes should be back; lines that share no
-    limit know nothing of each other.
+    The heads are judged by priority and then in the order in which they came, and one that has to
+    wait keeps what it needs of every limit out of reach of those behind it. So calls under one id
+    and priority go strictly in order; of two calls of one priority that share a limit, the later
+    goes first only where the earlier is held up by something else for so long that what the later
+    takes should be back; lines that share no limit know nothing of each other.
 
     Knows neither clock nor loop. A ticket that is done (its caller gave up) is passed over.
     """
 
     def __init__(self) -> None:
-        # Ordered, for a caller that gives up leaves from the middle.
-        self.by_limit: dict[str, OrderedDict[TicketT, _Place]] = {}
+        self.waiting: dict[_Key, _Line[TicketT]] = {}
         self._arrivals = 0
 
-    def join(self, limit_id: str, ticket: TicketT, hold: bool = False) -> bool:
+    def join(self, lane: Lane, ticket: TicketT, hold: bool = False) -> bool:
         """Stand at the end; return whether the ticket is the head of its line.
 
         `hold` is how its charge is made when its turn comes.
         """
-        line = self.by_limit.setdefault(limit_id, OrderedDict())
+        key = (lane.priority, lane.limit_id)
+        line = self.waiting.get(key)
+        if line is None:
+            line = self.waiting[key] = _Line()
         self._arrivals += 1
-        line[ticket] = _Place(self._arrivals, hold)
-        return len(line) == 1
+        line.add(ticket, _Place(self._arrivals, hold, lane))
+        return len(line.places) == 1
 
-    def leave(self, limit_id: str, ticket: TicketT) -> bool:
+    def leave(self, lane: Lane, ticket: TicketT) -> bool:
         """Step out; return whether that may let others go."""
-        line = self.by_limit.get(limit_id)
-        if line is None or ticket not in line:
+        key = (lane.priority, lane.limit_id)
+        line = self.waiting.get(key)
+        if line is None or ticket not in line.places:
             return False
-        was_head = next(iter(line)) is ticket
-        del line[ticket]
-        if not line:
-            del self.by_limit[limit_id]
+        was_head = line.head()[0] is ticket
+        line.remove(ticket)
+        if not line.places:
+            del self.waiting[key]
         return was_head
 
-    def dismiss(self, limit_id: str) -> list[TicketT]:
-        """End the whole line; return who stood there, first to last."""
-        return list(self.by_limit.pop(limit_id, ()))
+    def count(self, limit_id: str) -> int:
+        """Return how many tickets wait under this id, whatever their priority."""
+        return sum(len(line.places) for (_, each), line in self.waiting.items() if each == limit_id)
+
+    def ahead_of(self, lane: Lane) -> dict[str, int]:
+        """Return the units that go before a call that would join now, as things stand."""
+        ahead = dict.fromkeys((charge.limit_id for charge in lane.charges), 0)
+        for (priority, _), line in self.waiting.items():
+            if priority <= lane.priority:
+                for limit_id in ahead.keys() & line.units.keys() - line.lets_pass:
+                    ahead[limit_id] += line.units[limit_id]
+        return ahead
+
+    def tickets(self) -> Iterator[tuple[TicketT, Lane]]:
+        """Iterate over all that wait; nobody joins or leaves meanwhile."""
+        for line in self.waiting.values():
+            for ticket, place in line.places.items():
+                yield ticket, place.lane
 
     def remove(self, unwanted: Callable[[TicketT], bool]) -> None:
         """Take every unwanted ticket out of its line."""
-        for limit_id, line in list(self.by_limit.items()):
-            for ticket in [each for each in line if unwanted(each)]:
-                self.leave(limit_id, ticket)
+        for ticket, lane in [each for each in self.tickets() if unwanted(each[0])]:
+            self.leave(lane, ticket)
 
-    def admit(
-        self, now: float, lanes: Mapping[str, Lane]
-    ) -> tuple[list[tuple[TicketT, Account]], float]:
+    def relane(self, find: Callable[[Lane], Lane | None]) -> list[tuple[TicketT, Lane]]:
+        """Have everyone wait by the lane that `find` returns for theirs; dismiss where it is None.
+
+        Places are kept. Return who was dismissed.
+        """
+        dismissed: list[tuple[TicketT, Lane]] = []
+        for key, line in list(self.waiting.items()):
+            renewed: _Line[TicketT] = _Line()
+            for ticket, place in line.places.items():
+                lane = find(place.lane)
+                if lane is None:
+                    dismissed.append((ticket, place.lane))
+                else:
+                    renewed.add(ticket, place._replace(lane=lane))
+            if renewed.places:
+                self.waiting[key] = renewed
+            else:
+                del self.waiting[key]
+        return dismissed
+
+    def admit(self, now: float) -> tuple[list[tuple[TicketT, Account]], float]:
         """Charge for all that may go at `now`; return them, and when to look again.
 
         Each is returned with the account that paid. Look again at infinity means: not before
@@ -97,34 +163,38 @@ class Lines(Generic[TicketT]):
         admitted: list[tuple[TicketT, Account]] = []
         again_at = math.inf
         ahead: dict[str, int] = {}
-        heads = [(next(iter(line.values())), limit_id) for limit_id, line in self.by_limit.items()]
+        heads = [(key[0], line.head()[1].arrival, key, line) for key, line in self.waiting.items()]
         heapify(heads)
         while heads:
-            (_, hold), limit_id = heads[0]
-            line, lane = self.by_limit[limit_id], lanes[limit_id]
-            ticket = next(iter(line))
+            priority, _, key, line = heads[0]
+            ticket, (_, hold, lane) = line.head()
             if not ticket.done():
                 free_at = lane.account.try_charge(now, ahead, hold)
                 if free_at is not None:
                     again_at = min(again_at, free_at)
-                    _keep_free(lane, now, free_at, ahead)
+                    line.lets_pass = _keep_free(lane, now, free_at, ahead)
                     heappop(heads)
                     continue
                 admitted.append((ticket, lane.account))
-            line.popitem(last=False)
-            if line:
-                heapreplace(heads, (next(iter(line.values())), limit_id))
+            line.remove(ticket)
+            if line.places:
+                heapreplace(heads, (priority, line.head()[1].arrival, key, line))
             else:
-                del self.by_limit[limit_id]
+                del self.waiting[key]
                 heappop(heads)
         return admitted, again_at
 
 
-def _keep_free(lane: Lane, now: float, free_at: float, ahead: dict[str, int]) -> None:
+def _keep_free(lane: Lane, now: float, free_at: float, ahead: dict[str, int]) -> frozenset[str]:
+    """Add what the head needs to `ahead`; return the limits that others may use meanwhile."""
     # Where the head waits longer than an interval, what others take now is back by then: a call
     # that waits for its limit of the day must not keep the limit of the second half empty. One
     # step of the float earlier, for the end of an interval that starts now is rounded up.
     wait_s = math.nextafter(free_at, -math.inf) - now
-    for (limit_id, weight), interval in zip(lane.charges, lane.intervals, strict=True):
+    passed = []
+    for (limit_id, weight, _), interval in zip(lane.charges, lane.intervals, strict=True):
         if wait_s <= interval or free_at == math.inf:
             ahead[limit_id] = ahead.get(limit_id, 0) + weight
+        else:
+            passed.append(limit_id)
+    return frozenset(passed)

@@ -69,9 +69,7 @@ class RateLimit:
     reserved: Mapping[Priority, int] = field(default_factory=dict, kw_only=True)
 
     @classmethod
-    def fixed_window(
-        cls, limit_id: str, limit: int, time_interval: float, **options: Any
-    ) -> Self:
+    def fixed_window(cls, limit_id: str, limit: int, time_interval: float, **options: Any) -> Self:
         """Make a limit that begins anew at each multiple of `time_interval` at the exchange.
 
         The throttler's `time_provider` says what time it is there. `options` are the other fields.
@@ -81,7 +79,12 @@ class RateLimit:
 
     @classmethod
     def token_bucket(
-        cls, limit_id: str, limit: int, time_interval: float, *, burst: int | None = None,
+        cls,
+        limit_id: str,
+        limit: int,
+        time_interval: float,
+        *,
+        burst: int | None = None,
         **options: Any,
     ) -> Self:
         """Make a bucket of `burst` tokens (`limit` by default), refilled by `limit` an interval."""

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
 import math
 import time
 from asyncio import get_running_loop
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Self
+from typing import Any, Protocol, Self
 
 from networkpype.clock import Clock
 from networkpype.errors import ConfigurationError
-from networkpype.hooks import Hook, ThrottleWaited, emit
+from networkpype.hooks import Hook, LimitBlocked, emit
 from networkpype.throttler.configuration import Configuration
-from networkpype.throttler.context import AsyncRequestContext, InFlightContext
-from networkpype.throttler.lines import Lane, Lines
-from networkpype.throttler.rate_limit import LimitUsage, RateLimit
+from networkpype.throttler.context import (
+    AsyncRequestContext,
+    HeldRequestContext,
+    InFlightContext,
+)
+from networkpype.throttler.kinds import LimitKind, Priority
+from networkpype.throttler.lanes import Lanes
+from networkpype.throttler.learning import Answer, Learner, Pause, check_learners
+from networkpype.throttler.lessons import Departure, Lessons
+from networkpype.throttler.lines import Lane
+from networkpype.throttler.local_queue import Grant, LocalQueue
+from networkpype.throttler.rate_limit import LimitUsage, RateLimit, Weight
 from networkpype.throttler.store.base import Account, LimitStore
 from networkpype.throttler.store.memory import MemoryStore
 
-__all__ = ["AsyncThrottler"]
+__all__ = ["AsyncThrottler", "ExchangeTime"]
 
-_LOOK_AGAIN_S = 0.001
-"""When a timer fired before its time: by a clock's grain, or an injected clock stood still."""
+_log = logging.getLogger(__name__)
+
+
+class ExchangeTime(Protocol):
+    """What tells the exchange's wall clock, such as a `TimeSynchronizer`."""
+
+    def time(self) -> float:
+        """Return Unix seconds."""
+        ...
 
 
 class AsyncThrottler:
@@ -41,22 +57,28 @@ class AsyncThrottler:
             ...  # send it
 
     In any `time_interval` seconds, wherever they begin, the calls admitted under a limit weigh at
-    most `int(limit * (1 - safety_margin_pct))` together, and 1 is always allowed. A call is charged
-    under its own limit and those linked to it, all at once or not at all, from the moment when it
-    is admitted.
+    most `int(limit * (1 - safety_margin_pct))` together, and 1 is always allowed; `LimitKind` tells
+    of the other kinds. A call is charged under its own limit and those linked to it, all at once or
+    not at all, from the moment when it is admitted.
 
     Calls under one limit id go in the order in which they came. A later call under another id goes
-    first only where the earlier one is held up by a limit that the later does not need, and what
-    the later takes is to be back by then (a call in flight may take longer); calls that share no
-    limit never wait for each other. A waiter
-    costs nothing while it waits: one timer wakes whoever is next. One that is cancelled pays
-    nothing.
+    first only where its priority is better, or where the earlier one is held up by a limit that the
+    later does not need and what the later takes is to be back by then (a call in flight may take
+    longer); calls that share no limit never wait for each other. A waiter costs nothing while it
+    waits: one timer wakes whoever is next. One that is cancelled pays nothing.
 
     `limits_share_percentage` is this program's part of every limit, in percent, where several
     programs share an account. `retry_interval` is accepted for programs written for 1.1.5 and not
-    used, for nothing here polls. `clock` replaces the event loop's time for decisions (timers stay
-    the loop's); `hook` receives a `ThrottleWaited` for each call that had to wait; `store` counts,
-    in this process by default (its contract may still change).
+    used, for nothing here polls. `safety_margin_s` is how much later than its departure a call may
+    arrive at the exchange; managers need none, for they hold their capacity until the answer.
+    `max_wait` is the longest wait in seconds of calls that bring none, None for ever. `learn_from`
+    reads the exchange's answers (`UsedHeader`, `RemainingHeader`, functions of your own); what asks
+    for a pause by its status, such as 429, is always obeyed. `time_provider` tells the exchange's
+    clock, for fixed windows: a `TimeSynchronizer`, by default the local wall clock.
+
+    `clock` replaces the event loop's time for decisions (timers stay the loop's); `hook` receives
+    ThrottleWaited, ThrottleRefused, LimitBlocked and LimitCorrected; `store` counts, in this
+    process by default (its contract may still change).
 
     One throttler may serve several event loops one after the other, but not two that run at once,
     and is not safe across threads. Raises ConfigurationError for a wrong argument, two limits of
@@ -70,20 +92,28 @@ class AsyncThrottler:
         safety_margin_pct: Decimal | float = 0.05,
         limits_share_percentage: Decimal | float | None = None,
         *,
+        safety_margin_s: float = 0.0,
+        max_wait: float | None = None,
+        learn_from: Sequence[Learner] = (),
+        time_provider: ExchangeTime | None = None,
         clock: Clock | None = None,
         hook: Hook | None = None,
         store: LimitStore | None = None,
     ) -> None:
-        configuration = Configuration(rate_limits, safety_margin_pct, limits_share_percentage)
-        _check_retry_interval(retry_interval)
-        if clock is not None and not callable(getattr(clock, "monotonic", None)):
-            raise ConfigurationError(f"clock needs time() and monotonic(), got {clock!r}")
+        configuration = Configuration(
+            rate_limits, safety_margin_pct, limits_share_percentage, safety_margin_s
+        )
+        _check_seconds("retry_interval", retry_interval, "and no longer used; leave it out")
+        if max_wait is not None:
+            _check_seconds("max_wait", max_wait, "or None")
+        _check_methods(clock, store, time_provider)
         if hook is not None and not callable(hook):
             raise ConfigurationError(f"hook is a callable that takes one event, got {hook!r}")
-        if store is not None and not isinstance(store, LimitStore):
-            raise ConfigurationError(f"store needs the methods of LimitStore, got {store!r}")
         self._clock = clock
         self._hook = hook
+        self._max_wait_s = max_wait
+        self._learners = check_learners(learn_from)
+        self._time = time_provider.time if time_provider else clock.time if clock else time.time
         self._begin(configuration, MemoryStore() if store is None else store)
 
     @property
@@ -93,38 +123,56 @@ class AsyncThrottler:
         Set a list of the exchange's full limits to change them, also while callers wait: they are
         judged by the new limits at once, and one whose limit is gone or has become too small for it
         gets UnknownLimitError or WeightExceedsLimitError. What is charged under an id that stays,
-        stays charged. A list that is refused changes nothing.
+        stays charged, unless its kind is another. A list that is refused changes nothing.
         """
         return [limit.copy() for limit in self._configuration.limits.values()]
 
     @rate_limits.setter
     def rate_limits(self, rate_limits: Iterable[RateLimit]) -> None:
         self._configure(self._configuration.with_limits(rate_limits))
-        self._lines.remove(_is_orphan)
-        for limit_id in list(self._lines.by_limit):
-            if limit_id not in self._lanes:
-                for ticket in self._lines.dismiss(limit_id):
-                    if not ticket.done():
-                        ticket.set_exception(self._configuration.refusal(limit_id))
-        self._admit()
+        self._queue.relane(self._lanes.successor, self._lanes.refusal)
 
     @property
     def limits_share_percentage(self) -> Decimal:
         """How much of every limit is this program's, in percent."""
         return self._configuration.share_percentage
 
-    def execute_task(self, limit_id: str) -> AsyncRequestContext:
+    def execute_task(
+        self,
+        limit_id: str,
+        *,
+        request: Any = None,
+        priority: Priority | None = None,
+        max_wait: float | None = None,
+    ) -> AsyncRequestContext:
         """Return the context whose entry waits for capacity: `async with`, once per call sent.
+
+        `request` is what computed weights are computed from, `priority` replaces that of the limit.
+        Entering raises ThrottleTimeoutError, without waiting where `max_wait` seconds cannot be
+        kept as things stand. A limit of calls under way is held until the body is over.
 
         Raises UnknownLimitError or, where the call weighs more than a whole window admits,
         WeightExceedsLimitError, both at once.
         """
-        try:
-            return self._contexts[limit_id]
-        except (KeyError, TypeError):
-            raise self._configuration.refusal(limit_id) from None
+        if request is None and priority is None and max_wait is None:
+            context = self._contexts.get(limit_id) if isinstance(limit_id, str) else None
+            if context is not None:
+                return context
+        lane = self._find(limit_id, request, priority)
+        kind = HeldRequestContext if lane.counts_flights else AsyncRequestContext
+        return kind(
+            self, limit_id, {"request": request, "priority": priority, "max_wait": max_wait}
+        )
 
-    def in_flight(self, limit_id: str, *, departed: bool = True) -> InFlightContext:
+    def in_flight(
+        self,
+        limit_id: str,
+        *,
+        departed: bool = True,
+        request: Any = None,
+        priority: Priority | None = None,
+        max_wait: float | None = None,
+    ) -> InFlightContext:
         """Return a context that holds its capacity until the body, the whole call, is over.
 
         A call arrives at the exchange some time between its departure and its answer. Counted from
@@ -133,67 +181,129 @@ class AsyncThrottler:
         jitters. The price is the time of one round trip an interval. Managers send this way;
         with `departed=False` the call is prepared first, and holds from its `depart` on.
 
-        Raises as `execute_task` does.
+        The other arguments and what it raises are those of `execute_task`.
         """
-        self.execute_task(limit_id)  # refuses what it refuses
-        return InFlightContext(self, limit_id, departed)
+        self._find(limit_id, request, priority)  # refuses what it refuses
+        return InFlightContext(self, limit_id, departed, request, priority, max_wait)
 
-    async def hold(self, limit_id: str) -> Account:
+    async def acquire(
+        self,
+        limit_id: str,
+        *,
+        request: Any = None,
+        priority: Priority | None = None,
+        max_wait: float | None = None,
+    ) -> None:
+        """Wait for capacity and charge it; what `execute_task` does on entry.
+
+        Raises UnknownLimitError or WeightExceedsLimitError without waiting, and while waiting where
+        the limits are changed meanwhile; ThrottleTimeoutError; and ConfigurationError for a limit
+        of calls under way, for nobody could tell when this one is over.
+        """
+        lane = self._lane(limit_id, request, priority)
+        if lane.counts_flights:
+            raise ConfigurationError(
+                f'a call under "{limit_id}" counts while it is under way, and acquire() cannot '
+                "tell when it is over; use `async with throttler.in_flight(...)`"
+            )
+        if self._waiting or lane.account.try_charge(self._queue.now()) is not None:
+            await self._wait(lane, False, max_wait)
+
+    async def hold(
+        self,
+        limit_id: str,
+        request: Any = None,
+        priority: Priority | None = None,
+        max_wait: float | None = None,
+    ) -> Account:
         """Wait for capacity and hold it; what `in_flight` does on entry. `settle` what it returns.
 
         Raises as `acquire` does.
         """
-        lane = self._lane(limit_id)
-        if self._lines.by_limit or lane.account.try_charge(self._now(), None, True) is not None:
-            return (await self._wait(limit_id, hold=True))[0]
+        lane = self._lane(limit_id, request, priority)
+        if self._waiting or lane.account.try_charge(self._queue.now(), None, True) is not None:
+            return (await self._wait(lane, True, max_wait))[0]
         return lane.account
 
-    def try_charge(self, limit_id: str) -> tuple[Account, float] | None:
+    def try_charge(
+        self, limit_id: str, request: Any = None, priority: Priority | None = None
+    ) -> Grant | None:
         """Charge at once, if there is capacity and nobody waits; raises as `acquire` does."""
-        account = self._lane(limit_id).account
-        now = self._now()
-        if self._lines.by_limit or account.try_charge(now) is not None:
+        account = self._lane(limit_id, request, priority).account
+        now = self._queue.now()
+        if self._waiting or account.try_charge(now) is not None:
             return None
         return account, now
 
-    async def charge(self, limit_id: str) -> tuple[Account, float]:
+    async def charge(
+        self,
+        limit_id: str,
+        request: Any = None,
+        priority: Priority | None = None,
+        max_wait: float | None = None,
+    ) -> Grant:
         """Do as `acquire` does; return the account and when it was charged."""
-        return self.try_charge(limit_id) or await self._wait(limit_id)
+        lane = self._lane(limit_id, request, priority)
+        now = self._queue.now()
+        if self._waiting or lane.account.try_charge(now) is not None:
+            return await self._wait(lane, False, max_wait)
+        return lane.account, now
 
     def lift(self, account: Account, granted_at: float) -> bool:
         """Hold what `charge` returned; False where it expired, and nothing is charged then."""
-        held = account.lift(granted_at, self._now())
-        if not held and self._lines.by_limit:
-            self._admit()
+        held = account.lift(granted_at, self._queue.now())
+        if not held and self._waiting:
+            self._queue.look()
         return held
 
     def settle(self, account: Account) -> None:
         """Let what `hold` returned begin to expire, and serve who waited for it."""
-        account.settle(self._now())
-        if self._lines.by_limit:
-            self._admit()
+        account.settle(self._queue.now())
+        if self._waiting:
+            self._queue.look()
 
-    async def acquire(self, limit_id: str) -> None:
-        """Wait for capacity and charge it; what `execute_task` does on entry.
+    def refund(self, account: Account, granted_at: float | None) -> None:
+        """Take back what `charge` returned (or `hold`, with None): nothing was sent."""
+        account.refund(granted_at)
+        if self._waiting:
+            self._queue.look()
 
-        Raises UnknownLimitError or WeightExceedsLimitError without waiting, and while waiting where
-        the limits are changed meanwhile.
+    def block(
+        self, for_s: float, limit_ids: Iterable[str] | None = None, *, status: int = 0
+    ) -> None:
+        """Let no call under these limits go for so many seconds, under none where None.
+
+        For what the exchange says in ways that nothing here reads; a block that lasts longer stays.
+        `status` is the answer's, for the event. Raises UnknownLimitError.
         """
-        lane = self._lane(limit_id)
-        if self._lines.by_limit or lane.account.try_charge(self._now()) is not None:
-            await self._wait(limit_id)
+        _check_seconds("for_s", for_s, "to be quiet")
+        known = self._configuration
+        names = tuple(known.limits) if limit_ids is None else tuple(dict.fromkeys(limit_ids))
+        for name in names:
+            if not known.knows(name):
+                raise known.refusal(name)
+        self._queue.block(names, for_s)
+        _log.warning("the exchange wants quiet for %g s (%d): %s", for_s, status, ", ".join(names))
+        emit(self._hook, LimitBlocked(names, for_s, status))
 
-    def _lane(self, limit_id: str) -> Lane:
-        """Return the lane of a call that begins now, on the loop that runs now."""
-        try:
-            lane = self._lanes[limit_id]
-        except (KeyError, TypeError):
-            raise self._configuration.refusal(limit_id) from None
-        if get_running_loop() is not self._loop:
-            self._adopt(get_running_loop())
-        return lane
+    def departure(self) -> Departure | None:
+        """Return what a call that leaves now is remembered by; None where nobody will ask."""
+        if not self._lessons.counts:
+            return None
+        counted = {name: self._queue.usage(name).used for name in self._configuration.limits}
+        return Departure(self._queue.now(), counted)
 
-    def get_related_limits(self, limit_id: str) -> tuple[RateLimit, list[tuple[RateLimit, int]]]:
+    def learn(
+        self, answer: Answer, limit_id: str, account: Account, departure: Departure | None = None
+    ) -> None:
+        """Read what the answer to a call tells; what `InFlightContext.land` does before it settles.
+
+        `account` is what it was charged to. Without what `departure` returned when it left, nothing
+        is corrected.
+        """
+        self._lessons.learn(self._configuration, answer, limit_id, account.charges, departure)
+
+    def get_related_limits(self, limit_id: str) -> tuple[RateLimit, list[tuple[RateLimit, Weight]]]:
         """Return the limit, and every limit that a call is charged under with its weight there.
 
         The limit itself comes first in the list. All are copies. Raises UnknownLimitError.
@@ -204,12 +314,20 @@ class AsyncThrottler:
 
     def snapshot(self) -> dict[str, LimitUsage]:
         """Return how full each limit is now, by limit id."""
-        now = self._now()
+        now = self._queue.now()
         result = {}
-        for limit_id, capacity in self._configuration.capacities.items():
-            used, free_at = self._store.usage(limit_id, now)
-            waiting = len(self._lines.by_limit.get(limit_id, ()))
-            result[limit_id] = LimitUsage(used, *capacity, max(0.0, free_at - now), waiting)
+        for limit_id, (units, interval, kind, *_) in self._configuration.capacities.items():
+            usage = self._queue.usage(limit_id)
+            result[limit_id] = LimitUsage(
+                used=usage.used,
+                capacity=units,
+                time_interval=interval,
+                next_free_s=max(0.0, usage.free_at - now),
+                waiting=self._queue.count(limit_id),
+                kind=kind,
+                held=usage.held,
+                blocked_s=max(0.0, usage.blocked_until - now),
+            )
         return result
 
     def copy(self) -> Self:
@@ -220,123 +338,67 @@ class AsyncThrottler:
         return twin
 
     def __repr__(self) -> str:
-        waiting = sum(map(len, self._lines.by_limit.values()))
+        waiting = sum(map(self._queue.count, self._configuration.limits))
         return f"AsyncThrottler(limits={list(self._configuration.limits)}, waiting={waiting})"
 
     def _begin(self, configuration: Configuration, store: LimitStore) -> None:
         self._store = store
-        self._lines: Lines[asyncio.Future[tuple[Account, float]]] = Lines()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._now: Callable[[], float] = (
-            time.monotonic if self._clock is None else self._clock.monotonic
-        )
-        self._shift_s = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        self._wake_at = math.inf
+        self._queue = LocalQueue(store, self._clock, self._hook)
+        self._waiting = self._queue.waiting
+        self._lessons = Lessons(self._learners, self._pause, self._queue.observe, self._hook)
         self._configure(configuration)
 
     def _configure(self, configuration: Configuration) -> None:
-        self._store.configure(configuration.capacities)
+        self._queue.configure(
+            {
+                name: capacity._replace(ahead=self._ahead)
+                if capacity.kind is LimitKind.FIXED_WINDOW
+                else capacity
+                for name, capacity in configuration.capacities.items()
+            }
+        )
         self._configuration = configuration
-        self._lanes = {
-            limit_id: Lane(
-                self._store.account(charges),
-                charges,
-                tuple(configuration.capacities[each.limit_id].time_interval for each in charges),
-            )
-            for limit_id, charges in configuration.charges.items()
-            if configuration.too_heavy(limit_id) is None
+        self._lanes = Lanes(configuration, self._queue.account)
+        self._find = self._lanes.find
+        self._contexts = {
+            limit_id: AsyncRequestContext(self, limit_id)
+            for limit_id, lane in self._lanes.ready.items()
+            if not lane.counts_flights
         }
-        self._contexts = {limit_id: AsyncRequestContext(self, limit_id) for limit_id in self._lanes}
 
-    def _adopt(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Move to the loop that runs now; who waits on one that was closed is forgotten."""
-        if self._loop is not None and self._loop.is_running():
-            raise ConfigurationError(
-                f"{self!r} is in use on another event loop that is still running; "
-                "give each loop its own, as copy() makes"
-            )
-        if self._clock is None:
-            # Loops may count from different zeros (one in virtual time starts at 0). Time must not
-            # run backwards here, or charges would stay for as long as the zeros are apart.
-            shift_s = 0.0 if self._loop is None else max(0.0, self._now() - loop.time())
-            self._now = loop.time if not shift_s else lambda: loop.time() + shift_s
-            self._shift_s = shift_s
-        self._set_timer(math.inf)
-        self._loop = loop
-        self._lines.remove(_is_orphan)
-        self._admit()
+    def _ahead(self) -> float:
+        return self._time() - self._queue.now()
 
-    async def _wait(self, limit_id: str, *, hold: bool = False) -> tuple[Account, float]:
-        asked_at = self._now()
-        ticket: asyncio.Future[tuple[Account, float]] = get_running_loop().create_future()
-        if self._lines.join(limit_id, ticket, hold):
-            self._admit()
-        if ticket.done():  # others wait, for what this call does not need
-            return ticket.result()
-        try:
-            account, granted_at = await ticket
-        except (asyncio.CancelledError, GeneratorExit):
-            self._withdraw(limit_id, ticket, hold)
-            raise
-        if self._hook is not None:
-            emit(self._hook, ThrottleWaited(limit_id, granted_at - asked_at))
-        return account, granted_at
+    def _lane(self, limit_id: str, request: Any, priority: Priority | None) -> Lane:
+        """Return the lane of a call that begins now, on the loop that runs now."""
+        lane = self._find(limit_id, request, priority)
+        if get_running_loop() is not self._queue.loop:
+            self._queue.adopt(get_running_loop())
+        return lane
 
-    def _withdraw(
-        self, limit_id: str, ticket: asyncio.Future[tuple[Account, float]], hold: bool
-    ) -> None:
-        if not ticket.done() or ticket.cancelled():
-            if self._lines.leave(limit_id, ticket):
-                self._admit()
-        elif ticket.exception() is None:
-            # Admitted and cancelled in the same turn of the loop: it never got to send.
-            account, granted_at = ticket.result()
-            account.refund(None if hold else granted_at)
-            self._admit()
-
-    def _admit(self) -> None:
-        """Let all go that may, and set the timer for the next."""
-        if not self._lines.by_limit and self._timer is None:
-            return
-        if self._loop is None or self._loop.is_closed():
-            return
-        now = self._now()
-        admitted, again_at = self._lines.admit(now, self._lanes)
-        for ticket, account in admitted:
-            ticket.set_result((account, now))
-        if again_at != self._wake_at:
-            self._set_timer(again_at)
-
-    def _set_timer(self, wake_at: float, least_s: float = 0.0) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._wake_at = wake_at
-        if wake_at == math.inf or self._loop is None:
-            return
-        if self._clock is None and not least_s:
-            self._timer = self._loop.call_at(wake_at - self._shift_s, self._on_timer)
+    async def _wait(self, lane: Lane, hold: bool, max_wait_s: float | None) -> Grant:
+        if max_wait_s is None:
+            max_wait_s = self._max_wait_s
         else:
-            wait_s = max(wake_at - self._now(), least_s)
-            self._timer = self._loop.call_later(wait_s, self._on_timer)
+            _check_seconds("max_wait", max_wait_s, "or None")
+        return await self._queue.wait(lane, hold=hold, max_wait_s=max_wait_s)
 
-    def _on_timer(self) -> None:
-        self._timer = None
-        wake_at, self._wake_at = self._wake_at, math.inf
-        if self._now() < wake_at:
-            self._set_timer(wake_at, _LOOK_AGAIN_S)
-        else:
-            self._admit()
+    def _pause(self, pause: Pause, status: int) -> None:
+        if pause.for_s > 0:
+            self.block(pause.for_s, pause.limit_ids, status=status)
 
 
-def _is_orphan(ticket: asyncio.Future[tuple[Account, float]]) -> bool:
-    return ticket.get_loop().is_closed()
+def _check_methods(clock: object, store: object, time_provider: object) -> None:
+    if clock is not None and not callable(getattr(clock, "monotonic", None)):
+        raise ConfigurationError(f"clock needs time() and monotonic(), got {clock!r}")
+    if store is not None and not isinstance(store, LimitStore):
+        raise ConfigurationError(f"store needs the methods of LimitStore, got {store!r}")
+    if time_provider is not None and not callable(getattr(time_provider, "time", None)):
+        raise ConfigurationError(f"time_provider needs time(), got {time_provider!r}")
 
 
-def _check_retry_interval(seconds: object) -> None:
-    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds >= 0:
+def _check_seconds(name: str, seconds: object, what: str) -> None:
+    number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if number and 0 <= seconds < math.inf:  # type: ignore[operator]
         return
-    raise ConfigurationError(
-        f"retry_interval is seconds and no longer used; leave it out, got {seconds!r}"
-    )
+    raise ConfigurationError(f"{name} is seconds of at least 0, {what}; got {seconds!r}")

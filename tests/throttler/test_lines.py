@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from networkpype.throttler.kinds import Priority
 from networkpype.throttler.lines import Lane, Lines
 from networkpype.throttler.store.base import Capacity, Charge
 from networkpype.throttler.store.memory import MemoryStore
@@ -31,15 +32,16 @@ class Desk:
         for limit_id, weights in calls.items():
             charges = tuple(Charge(*item) for item in weights.items())
             intervals = tuple(limits[name][1] for name in weights)
-            self.lanes[limit_id] = Lane(self.store.account(charges), charges, intervals)
+            account = self.store.account(charges)
+            self.lanes[limit_id] = Lane(limit_id, Priority.QUERY, account, charges, intervals)
 
     def join(self, limit_id: str, name: str) -> Ticket:
         ticket = Ticket(name)
-        self.lines.join(limit_id, ticket)
+        self.lines.join(self.lanes[limit_id], ticket)
         return ticket
 
     def admit(self, now: float) -> tuple[list[str], float]:
-        admitted, again_at = self.lines.admit(now, self.lanes)
+        admitted, again_at = self.lines.admit(now)
         return [ticket.name for ticket, _ in admitted], again_at
 
 
@@ -164,11 +166,11 @@ def test_leaving_tells_whether_others_may_go_now() -> None:
     desk = Desk({"a": (1, 1.0)}, {"a": {"a": 1}})
     head, middle = desk.join("a", "head"), desk.join("a", "middle")
     desk.join("a", "last")
-    assert desk.lines.leave("a", middle) is False
-    assert desk.lines.leave("a", head) is True
-    assert desk.lines.leave("a", head) is False
+    assert desk.lines.leave(desk.lanes["a"], middle) is False
+    assert desk.lines.leave(desk.lanes["a"], head) is True
+    assert desk.lines.leave(desk.lanes["a"], head) is False
     assert desk.admit(0.0)[0] == ["last"]
-    assert desk.lines.by_limit == {}
+    assert desk.lines.waiting == {}
 
 
 def test_a_call_that_waits_for_two_limits_waits_for_the_later() -> None:

@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from networkpype.testing.virtual_time import virtual_time
 from networkpype.throttler.rate_limit import LinkedLimitWeightPair, RateLimit
-from networkpype.throttler.store.base import Account, Capacity, Charge, LimitStore
+from networkpype.throttler.store.base import (
+    Account,
+    Capacity,
+    Charge,
+    LimitStore,
+    Observation,
+    Usage,
+)
 from networkpype.throttler.store.memory import MemoryStore
 from networkpype.throttler.throttler import AsyncThrottler
 from tests.throttler.callers import Callers, finish
@@ -30,8 +37,14 @@ class Watched:
         self.charges.append(charges)
         return WatchedAccount(self, self.memory.account(charges))
 
-    def usage(self, limit_id: str, now: float) -> tuple[int, float]:
+    def usage(self, limit_id: str, now: float) -> Usage:
         return self.memory.usage(limit_id, now)
+
+    def block(self, limit_id: str, until: float, now: float) -> None:
+        self.memory.block(limit_id, until, now)
+
+    def observe(self, limit_id: str, seen: Observation, now: float) -> tuple[float, float]:
+        return self.memory.observe(limit_id, seen, now)
 
     def fresh(self) -> Watched:
         return Watched()
@@ -40,6 +53,10 @@ class Watched:
 class WatchedAccount:
     def __init__(self, store: Watched, account: Account) -> None:
         self.store, self.account = store, account
+        self.charges = account.charges
+
+    def forecast(self, now: float, ahead: Mapping[str, int]) -> float:
+        return self.account.forecast(now, ahead)
 
     def try_charge(
         self, now: float, ahead: Mapping[str, int] | None = None, hold: bool = False
@@ -87,4 +104,4 @@ def test_a_memory_store_shows_what_is_used() -> None:
     store = MemoryStore()
     store.configure({"a": Capacity(5, 1.0)})
     store.account([Charge("a", 3)]).try_charge(0.0)
-    assert repr(store) == "MemoryStore(a=3)"
+    assert repr(store) == 'MemoryStore(Window("a", 3 of 5))'

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from networkpype.throttler.window import Window
+from networkpype.throttler.meters.window import Window
 
 
 def window_with(capacity: int, time_interval: float, *charges: tuple[int, float]) -> Window:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from networkpype.throttler.kinds import LimitKind
 
-__all__ = ["Account", "Capacity", "Charge", "LimitStore", "Usage"]
+__all__ = ["Account", "Capacity", "Charge", "LimitStore", "Observation", "Usage"]
 
 
 class Capacity(NamedTuple):
@@ -49,8 +49,25 @@ class Usage(NamedTuple):
     blocked_until: float = -math.inf
 
 
+class Observation(NamedTuple):
+    """The exchange counted `used` units of a limit at some time since `since`, when a call left.
+
+    `counted` is what was counted here when it left, `own` what it weighs, still held.
+    """
+
+    used: int
+    since: float
+    counted: float
+    own: int
+
+
 class Account(Protocol):
     """What the calls under one limit id are charged to: that limit and those linked to it."""
+
+    @property
+    def charges(self) -> tuple[Charge, ...]:
+        """What one call costs."""
+        ...
 
     def try_charge(
         self, now: float, ahead: Mapping[str, int] | None = None, hold: bool = False
@@ -107,10 +124,12 @@ class LimitStore(Protocol):
         """Admit nothing to this limit before `until`; a block that lasts longer stays."""
         ...
 
-    def observe(self, limit_id: str, used: int, since: float, now: float) -> tuple[float, float]:
-        """Believe the exchange that counted `used` units at some time from `since` to `now`.
+    def observe(self, limit_id: str, seen: Observation, now: float) -> tuple[float, float]:
+        """Correct the count by what the exchange says; return it before and after.
 
-        Return what was counted here before and after.
+        What the exchange counted besides what was counted here by then is somebody else's, and is
+        charged. What was counted here and not there is taken back, but for what was charged since
+        then or is under way: the exchange may not have seen it.
         """
         ...
 

@@ -1,0 +1,105 @@
+"""Believe the exchange: pause where it says so, and correct what was counted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from networkpype.hooks import Hook, LimitCorrected, emit
+from networkpype.throttler.configuration import Configuration
+from networkpype.throttler.learning import (
+    Answer,
+    Learner,
+    Pause,
+    Remaining,
+    Used,
+    pause_of,
+)
+from networkpype.throttler.store.base import Charge, Observation
+
+__all__ = ["Departure", "Lessons"]
+
+_log = logging.getLogger(__name__)
+
+
+class Departure(NamedTuple):
+    """When a call left, and what was counted of each limit then."""
+
+    at: float
+    counted: Mapping[str, float]
+
+
+class Lessons:
+    """Apply what the answers of one throttler's calls tell, by its own statuses and by `learners`.
+
+    `pause` and `observe` are what the throttler does about it. A learner that raises, or names an
+    unknown limit, is logged and forgiven: the answer is there, and its call goes on.
+    """
+
+    def __init__(
+        self,
+        learners: tuple[Learner, ...],
+        pause: Callable[[Pause, int], None],
+        observe: Callable[[str, Observation], tuple[float, float]],
+        hook: Hook | None,
+    ) -> None:
+        self._learners = learners
+        self._pause = pause
+        self._observe = observe
+        self._hook = hook
+
+    @property
+    def counts(self) -> bool:
+        """Whether answers are read for more than their status."""
+        return bool(self._learners)
+
+    def learn(
+        self,
+        configuration: Configuration,
+        answer: Answer,
+        limit_id: str,
+        charges: Iterable[Charge],
+        departure: Departure | None,
+    ) -> None:
+        """Read the answer to a call under `limit_id` that cost `charges`, which are still held."""
+        own = {charge.limit_id: charge.weight for charge in charges}
+        limits = configuration.limits
+        longest_s = max((limits[name].time_interval for name in own if name in limits), default=1.0)
+        pause = pause_of(answer, tuple(name for name in own if name in limits), longest_s)
+        if pause is not None:
+            self._pause(pause, answer.status)
+        for learner in self._learners:
+            try:
+                for lesson in learner(answer, limit_id):
+                    if isinstance(lesson, Pause):
+                        self._pause(lesson, answer.status)
+                    elif departure is not None:
+                        self._correct(configuration, lesson, departure, own)
+            except Exception:
+                _log.exception("learner %r failed on an answer of %d", learner, answer.status)
+
+    def _correct(
+        self,
+        configuration: Configuration,
+        lesson: Used | Remaining,
+        departure: Departure,
+        own: Mapping[str, int],
+    ) -> None:
+        name = lesson.limit_id
+        if not configuration.knows(name):
+            raise configuration.refusal(name)
+        if name not in departure.counted:
+            return  # a limit that came while the call was under way
+        whole, ours = configuration.whole[name], configuration.capacities[name].units
+        used = lesson.units
+        if isinstance(lesson, Remaining):
+            used = (whole if lesson.limit is None else lesson.limit) - lesson.units
+        # Others may use what is not our share, and we do not count it.
+        used -= whole - ours
+        seen = Observation(
+            used, departure.at, departure.counted.get(name, math.inf), own.get(name, 0)
+        )
+        before, after = self._observe(name, seen)
+        if after != before:
+            emit(self._hook, LimitCorrected(name, before, after))

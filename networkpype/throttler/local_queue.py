@@ -1,0 +1,208 @@
+"""Who waits in this process, and the one timer that wakes them."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from asyncio import get_running_loop
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from networkpype.clock import Clock
+from networkpype.errors import ConfigurationError, ThrottleTimeoutError
+from networkpype.hooks import Hook, ThrottleRefused, ThrottleWaited, emit
+from networkpype.throttler.lines import Lane, Lines
+from networkpype.throttler.store.base import (
+    Account,
+    Capacity,
+    Charge,
+    LimitStore,
+    Observation,
+    Usage,
+)
+
+__all__ = ["Grant", "LocalQueue"]
+
+_LOOK_AGAIN_S = 0.001
+"""When a timer fired before its time: by a clock's grain, or an injected clock stood still."""
+
+Grant: TypeAlias = tuple[Account, float]
+"""The account that paid, and when it was charged."""
+
+_Ticket: TypeAlias = "asyncio.Future[Grant]"
+
+
+class LocalQueue:
+    """The callers of one throttler before a store that answers at once.
+
+    `now` is the clock of everything here. It runs with one event loop at a time.
+    """
+
+    def __init__(self, store: LimitStore, clock: Clock | None, hook: Hook | None) -> None:
+        self._store = store
+        self._clock = clock
+        self._hook = hook
+        self._lines: Lines[_Ticket] = Lines()
+        self.waiting: Mapping[Any, object] = self._lines.waiting
+        """Empty where nobody waits."""
+        self.now: Callable[[], float] = time.monotonic if clock is None else clock.monotonic
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._shift_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._wake_at = math.inf
+
+    def configure(self, capacities: Mapping[str, Capacity]) -> None:
+        """Count for these limits from now on."""
+        self._store.configure(capacities)
+
+    def account(self, charges: Sequence[Charge]) -> Account:
+        """Return the account of calls that cost this."""
+        return self._store.account(charges)
+
+    def relane(
+        self, find: Callable[[Lane], Lane | None], refusal: Callable[[Lane], Exception]
+    ) -> None:
+        """Judge those who wait by the lanes that `find` gives; where it gives none, refuse them."""
+        self._lines.remove(_is_orphan)
+        for ticket, lane in self._lines.relane(find):
+            if not ticket.done():
+                ticket.set_exception(refusal(lane))
+        self.look()
+
+    def count(self, limit_id: str) -> int:
+        """Return how many callers wait under this id."""
+        return self._lines.count(limit_id)
+
+    def usage(self, limit_id: str) -> Usage:
+        """Return how full the limit is."""
+        return self._store.usage(limit_id, self.now())
+
+    def block(self, limit_ids: Iterable[str], for_s: float) -> None:
+        """Let nobody go under these limits for so long."""
+        now = self.now()
+        for limit_id in limit_ids:
+            self._store.block(limit_id, now + for_s, now)
+        self.look()
+
+    def observe(self, limit_id: str, seen: Observation) -> tuple[float, float]:
+        """Correct the count of a limit; return it before and after."""
+        before, after = self._store.observe(limit_id, seen, self.now())
+        if after < before:
+            self.look()
+        return before, after
+
+    def adopt(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Move to the loop that runs now; who waits on one that was closed is forgotten."""
+        if self.loop is not None and self.loop.is_running():
+            raise ConfigurationError(
+                "this throttler is in use on another event loop that is still running; "
+                "give each loop its own, as copy() makes"
+            )
+        if self._clock is None:
+            # Loops may count from different zeros (one in virtual time starts at 0). Time must not
+            # run backwards here, or charges would stay for as long as the zeros are apart.
+            shift_s = 0.0 if self.loop is None else max(0.0, self.now() - loop.time())
+            self.now = loop.time if not shift_s else lambda: loop.time() + shift_s
+            self._shift_s = shift_s
+        self._set_timer(math.inf)
+        self.loop = loop
+        self._lines.remove(_is_orphan)
+        self.look()
+
+    async def wait(self, lane: Lane, *, hold: bool, max_wait_s: float | None) -> Grant:
+        """Wait in line for capacity, at most `max_wait_s`; return what was charged."""
+        asked_at = self.now()
+        loop = get_running_loop()
+        ticket: _Ticket = loop.create_future()
+        ahead = None if max_wait_s is None else self._lines.ahead_of(lane)
+        if self._lines.join(lane, ticket, hold):
+            self.look()
+        if ticket.done():  # others wait, for what this call does not need
+            return ticket.result()
+        alarm = None
+        if max_wait_s is not None and ahead is not None:
+            forecast_s = lane.account.forecast(asked_at, ahead) - asked_at
+            if forecast_s > max_wait_s or not max_wait_s:
+                self._step_out(lane, ticket)
+                raise self._refused(lane, 0.0, max_wait_s, max(0.0, forecast_s))
+            alarm = loop.call_later(max_wait_s, self._give_up, lane, ticket, asked_at, max_wait_s)
+        try:
+            account, granted_at = await ticket
+        except (asyncio.CancelledError, GeneratorExit):
+            self._withdraw(lane, ticket, hold)
+            raise
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+        if self._hook is not None:
+            emit(self._hook, ThrottleWaited(lane.limit_id, granted_at - asked_at))
+        return account, granted_at
+
+    def look(self) -> None:
+        """Let all go that may, and set the timer for the next."""
+        if not self._lines.waiting and self._timer is None:
+            return
+        if self.loop is None or self.loop.is_closed():
+            return
+        now = self.now()
+        admitted, again_at = self._lines.admit(now)
+        for ticket, account in admitted:
+            ticket.set_result((account, now))
+        if again_at != self._wake_at:
+            self._set_timer(again_at)
+
+    def _give_up(self, lane: Lane, ticket: _Ticket, asked_at: float, max_wait_s: float) -> None:
+        if ticket.done():
+            return
+        self._step_out(lane, ticket)
+        ticket.set_exception(self._refused(lane, self.now() - asked_at, max_wait_s, max_wait_s))
+
+    def _refused(
+        self, lane: Lane, waited_s: float, max_wait_s: float, forecast_s: float
+    ) -> ThrottleTimeoutError:
+        emit(self._hook, ThrottleRefused(lane.limit_id, waited_s, forecast_s))
+        return ThrottleTimeoutError(
+            f'no room under rate limit "{lane.limit_id}" within max_wait={max_wait_s:g} s '
+            f"(it takes {forecast_s:.3g} s at least); nothing was sent: wait longer, or send less",
+            limit_id=lane.limit_id,
+            forecast_s=forecast_s,
+        )
+
+    def _withdraw(self, lane: Lane, ticket: _Ticket, hold: bool) -> None:
+        if not ticket.done() or ticket.cancelled():
+            self._step_out(lane, ticket)
+        elif ticket.exception() is None:
+            # Admitted and cancelled in the same turn of the loop: it never got to send.
+            account, granted_at = ticket.result()
+            account.refund(None if hold else granted_at)
+            self.look()
+
+    def _step_out(self, lane: Lane, ticket: _Ticket) -> None:
+        if self._lines.leave(lane, ticket):
+            self.look()
+
+    def _set_timer(self, wake_at: float, least_s: float = 0.0) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._wake_at = wake_at
+        if wake_at == math.inf or self.loop is None:
+            return
+        if self._clock is None and not least_s:
+            self._timer = self.loop.call_at(wake_at - self._shift_s, self._on_timer)
+        else:
+            wait_s = max(wake_at - self.now(), least_s)
+            self._timer = self.loop.call_later(wait_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        wake_at, self._wake_at = self._wake_at, math.inf
+        if self.now() < wake_at:
+            self._set_timer(wake_at, _LOOK_AGAIN_S)
+        else:
+            self.look()
+
+
+def _is_orphan(ticket: _Ticket) -> bool:
+    return ticket.get_loop().is_closed()

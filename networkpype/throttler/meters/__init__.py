@@ -1,0 +1,1 @@
+"""What one limit has left, for each kind of limit."""
