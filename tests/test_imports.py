@@ -98,9 +98,9 @@ INSIDE = (
         "websocket.session.wanted",
         "websocket.session.watch",
     }
-    | {"throttler.configuration", "throttler.lanes", "throttler.lessons", "throttler.lines"}
-    | {"throttler.local_queue", "throttler.meters"}
-    | {"throttler.shared_queue", "throttler.store"}
+    | {"throttler.configuration", "throttler.lanes", "throttler.learning", "throttler.lessons"}
+    | {"throttler.lines", "throttler.local_queue", "throttler.meters", "throttler.shared_queue"}
+    | {"throttler.store"}
     | {"auth.access_tokens", "auth.login_steps", "auth.setbacks", "auth.wallet_login"}
     | {"auth.actions", "auth.patterns", "auth.schemes", "exchanges", "signing", "testing"}
     | {"__main__", "cli", "contrib"}
@@ -110,6 +110,9 @@ INSIDE_CLASSES = {
     "auth.identity.TimeSource",
     "auth.standing.Standing",
     "auth.standing.Timer",
+    "throttler.context.HeldRequestContext",
+    "throttler.rate_limit.Weight",
+    "throttler.throttler.ExchangeTime",
     "websocket.decoding.MessageDecoder",
     "websocket.session.beats.AppPulse",
     "websocket.session.beats.Quiet",

@@ -97,9 +97,8 @@ class Lessons:
             used = (whole if lesson.limit is None else lesson.limit) - lesson.units
         # Others may use what is not our share, and we do not count it.
         used -= whole - ours
-        seen = Observation(
-            used, departure.at, departure.counted.get(name, math.inf), own.get(name, 0)
-        )
+        counted = departure.counted[name]
+        seen = Observation(used, departure.at, counted, own.get(name, 0))
         before, after = self._observe(name, seen)
         if after != before:
             emit(self._hook, LimitCorrected(name, before, after))

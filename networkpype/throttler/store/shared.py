@@ -1,0 +1,155 @@
+"""The contract between the queue of one throttler and a store that several processes share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from networkpype.throttler.store.base import Capacity, Charge
+
+__all__ = [
+    "Ask",
+    "Batch",
+    "Call",
+    "Correction",
+    "Hold",
+    "Reply",
+    "Seen",
+    "SharedLimitStore",
+    "SharedLimits",
+    "SharedUsage",
+    "StoreLostError",
+]
+
+
+class StoreLostError(Exception):
+    """The store cannot be asked now; what it was asked may have been done. For the queue alone."""
+
+
+class Hold(IntEnum):
+    """What becomes of a charge by itself."""
+
+    FINAL = 0
+    """It counts as if the call were sent when it was granted."""
+    UNTIL_SETTLED = 1
+    """It counts until it is settled, and from then on; without a word for the store's lease."""
+    PREPARED = 2
+    """It counts for an interval and some time more, in which it may be lifted."""
+
+
+class Ask(NamedTuple):
+    """A call that wants to go.
+
+    `rank` is its priority; no ask of a `line` is granted after one of it that is not. `waited_s` is
+    for how long it has waited, `waiting` how many wait in its line, itself among them. `again` says
+    that it was asked before and no answer came: it is charged once.
+    """
+
+    call_id: int
+    hold: Hold
+    rank: int
+    line: int
+    waited_s: float
+    again: bool
+    waiting: int
+    charges: tuple[Charge, ...]
+
+
+class Call(NamedTuple):
+    """A call that was granted, and for how long what is told of it has been true."""
+
+    call_id: int
+    charges: tuple[Charge, ...]
+    age_s: float = 0.0
+
+
+class Seen(NamedTuple):
+    """The exchange counted `used` units of a limit at some time in the last `age_s` seconds.
+
+    The others are as in `Observation`.
+    """
+
+    limit_id: str
+    used: int
+    age_s: float
+    counted: float
+    own: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """All that one throttler has to tell and to ask, in the order in which it is to be done.
+
+    `reset` says that the store may not know all that was sent: it lets nothing go under any limit
+    until all of it has left every window. `blocks` are seconds by limit id.
+    """
+
+    reset: bool = False
+    blocks: dict[str, float] = field(default_factory=dict)
+    seen: list[Seen] = field(default_factory=list)
+    renewals: list[Call] = field(default_factory=list)
+    settled: list[Call] = field(default_factory=list)
+    refunds: list[Call] = field(default_factory=list)
+    asks: Sequence[Ask] = ()
+
+
+class SharedUsage(NamedTuple):
+    """How much of a limit is used by all, and for how long it is blocked."""
+
+    used: float
+    blocked_s: float
+
+
+class Correction(NamedTuple):
+    """What was counted of a limit before and after the exchange was believed."""
+
+    limit_id: str
+    before: float
+    after: float
+
+
+class Reply(NamedTuple):
+    """What the store did.
+
+    `waits` has, for each ask, 0 where it was granted and else in how many seconds to ask again.
+    Where `forgot` is true, nothing was done: the store lost its counts since it was asked last, and
+    is to be asked the same with `reset`. `paused_s` is for how long a reset keeps it quiet.
+    """
+
+    forgot: bool
+    waits: Sequence[float] = ()
+    usage: Mapping[str, SharedUsage] = {}
+    corrections: Sequence[Correction] = ()
+    paused_s: float = 0.0
+
+
+class SharedLimits(Protocol):
+    """The way of one throttler to the store. One `run` at a time."""
+
+    lease_s: float
+    """A call that is held counts for so long after it was renewed last."""
+
+    def configure(self, limits: Mapping[str, Capacity]) -> None:
+        """Count for these limits from now on."""
+        ...
+
+    async def run(self, batch: Batch, now: float) -> Reply:
+        """Do all of the batch at once; `now` is the throttler's clock. Raises StoreLostError."""
+        ...
+
+
+@runtime_checkable
+class SharedLimitStore(Protocol):
+    """Counts for several processes; the throttler's own lines stand before it.
+
+    `local_share_pct` is what may be used of each limit while the store is lost, in percent; None to
+    wait until it is back.
+    """
+
+    local_share_pct: float | None
+
+    def join(self) -> SharedLimits:
+        """Return the way to it for one more throttler."""
+        ...

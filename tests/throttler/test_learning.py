@@ -1,0 +1,205 @@
+"""What an exchange's answers tell: pauses that stop everybody, and counts that are corrected."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from multidict import CIMultiDict
+
+from networkpype import (
+    AsyncThrottler,
+    ConfigurationError,
+    LimitBlocked,
+    LimitCorrected,
+    LinkedLimitWeightPair,
+    RateLimit,
+    UnknownLimitError,
+)
+from networkpype.hooks import Event
+from networkpype.testing.virtual_time import virtual_time
+from networkpype.throttler.learning import (
+    LONGEST_PAUSE_S,
+    Answer,
+    Lesson,
+    Pause,
+    RemainingHeader,
+    Used,
+    UsedHeader,
+)
+
+LIMITS = [
+    RateLimit("ip", 100, 60),
+    RateLimit("orders", 10, 1, 1, [LinkedLimitWeightPair("ip", 2)]),
+    RateLimit("other", 10, 10),
+]
+
+
+def throttler(**options: Any) -> tuple[AsyncThrottler, list[Event]]:
+    events: list[Event] = []
+    return AsyncThrottler(LIMITS, safety_margin_pct=0, hook=events.append, **options), events
+
+
+def answer(status: int = 200, body: bytes = b"", **headers: str) -> Answer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status, CIMultiDict(named), body)
+
+
+async def call(limited: AsyncThrottler, limit_id: str, told: Answer) -> None:
+    async with limited.in_flight(limit_id) as slot:
+        slot.land(told)
+
+
+@virtual_time
+@pytest.mark.parametrize(
+    ("told", "quiet_s"),
+    [
+        (answer(429, Retry_After="7"), 7.0),
+        (answer(429, Retry_After="0.5"), 0.5),
+        (
+            answer(
+                429,
+                Date="Fri, 21 Nov 2025 02:40:00 GMT",
+                Retry_After="Fri, 21 Nov 2025 02:40:09 GMT",
+            ),
+            9.0,
+        ),
+        (answer(503, Retry_After="4"), 4.0),
+        (answer(429), 60.0),  # the longest interval that the call was charged under
+        (answer(429, Retry_After="soon"), 60.0),
+        (answer(429, Retry_After="-5"), 60.0),
+        (answer(429, Retry_After="1e12"), LONGEST_PAUSE_S),
+    ],
+    ids=["seconds", "a fraction", "a date", "503", "untold", "unreadable", "negative", "absurd"],
+)
+async def test_every_lane_of_the_scope_is_quiet_as_long_as_is_asked(
+    told: Answer, quiet_s: float
+) -> None:
+    limited, events = throttler()
+    await call(limited, "orders", told)
+    assert LimitBlocked(("orders", "ip"), quiet_s, told.status) in events
+    shown = limited.snapshot()
+    assert shown["ip"].blocked_s == shown["orders"].blocked_s == pytest.approx(quiet_s)
+    assert shown["other"].blocked_s == 0
+    start = asyncio.get_running_loop().time()
+    await limited.acquire("other")
+    assert asyncio.get_running_loop().time() == start
+    await asyncio.gather(limited.acquire("ip"), limited.acquire("orders"))
+    assert asyncio.get_running_loop().time() - start == pytest.approx(quiet_s)
+
+
+@virtual_time
+async def test_a_ban_stops_every_lane_and_a_shorter_pause_does_not_end_it() -> None:
+    limited, events = throttler()
+    waits = [asyncio.create_task(limited.acquire(name)) for name in ("orders",) * 15]
+    await asyncio.sleep(0)
+    await call(limited, "ip", answer(418, Retry_After="120"))
+    assert events[-1] == LimitBlocked(("ip", "orders", "other"), 120.0, 418)
+    limited.block(5, ["orders"])
+    start = asyncio.get_running_loop().time()
+    await asyncio.gather(limited.acquire("other"), *waits)
+    assert asyncio.get_running_loop().time() - start == pytest.approx(120.0)
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 500, 502, 504, 503])
+async def test_other_answers_ask_for_no_pause(status: int) -> None:
+    limited, events = throttler()
+    await call(limited, "orders", answer(status))
+    assert events == []
+    assert limited.snapshot()["orders"].blocked_s == 0
+
+
+@virtual_time
+async def test_the_count_follows_what_the_exchange_has_counted() -> None:
+    learner = UsedHeader("X-MBX-USED-WEIGHT-1M", "ip")
+    limited, events = throttler(learn_from=[learner])
+    for _ in range(10):
+        await limited.acquire("ip")
+    await asyncio.sleep(1)
+    await call(limited, "ip", answer(X_MBX_USED_WEIGHT_1M="41"))
+    assert limited.snapshot()["ip"].used == 41
+    assert events == [LimitCorrected("ip", 11, 41)]
+    await asyncio.sleep(1)
+    await call(limited, "ip", answer(X_MBX_USED_WEIGHT_1M="3"))
+    assert limited.snapshot()["ip"].used == 3
+    assert events[1:] == [LimitCorrected("ip", 42, 3)]
+
+
+@virtual_time
+async def test_what_left_after_the_call_that_tells_is_not_forgotten() -> None:
+    limited, _ = throttler(learn_from=[UsedHeader("X-Used", "ip")])
+    async with limited.in_flight("ip") as first:
+        await asyncio.sleep(0.1)
+        async with limited.in_flight("ip"):
+            for _ in range(5):
+                await limited.acquire("ip")
+            first.land(answer(X_Used="1"))
+            assert limited.snapshot()["ip"].used == 7
+
+
+@virtual_time
+async def test_what_is_left_is_learnt_and_a_share_of_it_is_no_more() -> None:
+    learner = RemainingHeader("X-Left", limit_header="X-Limit")
+    limited, _ = throttler(learn_from=[learner])
+    await call(limited, "other", answer(X_Left="2", X_Limit="10"))
+    assert limited.snapshot()["other"].used == 8
+    half = AsyncThrottler(
+        LIMITS, safety_margin_pct=0, limits_share_percentage=50, learn_from=[learner]
+    )
+    await call(half, "other", answer(X_Left="7", X_Limit="10"))
+    assert half.snapshot()["other"].used == 1  # the others used 2, of what is not ours
+    await asyncio.sleep(1)
+    await call(half, "other", answer(X_Left="2", X_Limit="10"))
+    assert half.snapshot()["other"].used == 3  # of 5: no more than 2 are left to anybody
+
+
+@pytest.mark.parametrize("text", ["", "many", "-3", "inf", "nan"])
+async def test_a_header_that_tells_nothing_changes_nothing(text: str) -> None:
+    limited, events = throttler(learn_from=[UsedHeader("X-Used"), RemainingHeader("X-Left")])
+    await call(limited, "ip", answer(X_Used=text, X_Left=text))
+    assert events == []
+
+
+@virtual_time
+async def test_a_learner_of_your_own_reads_the_body() -> None:
+    def bybit(told: Answer, limit_id: str) -> Iterable[Lesson]:
+        if b"10006" in told.body:
+            yield Pause((limit_id,), 3.0)
+        if told.status == 403:
+            yield Pause(None, 600.0)
+
+    limited, _ = throttler(learn_from=[bybit])
+    await call(limited, "orders", answer(200, b'{"retCode":10006}'))
+    shown = limited.snapshot()
+    assert shown["orders"].blocked_s == pytest.approx(3.0)
+    assert shown["ip"].blocked_s == 0
+    await call(limited, "other", answer(403))
+    assert limited.snapshot()["ip"].blocked_s == pytest.approx(600.0)
+
+
+async def test_a_learner_that_fails_is_logged_and_the_call_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(told: Answer, limit_id: str) -> Iterable[Lesson]:
+        raise LookupError("oh")
+
+    limited, events = throttler(learn_from=[broken, lambda *_: [Used("nowhere", 5)]])
+    with caplog.at_level(logging.ERROR):
+        await call(limited, "ip", answer(200))
+    assert events == []
+    assert "oh" in caplog.text
+    assert 'no rate limit "nowhere"' in caplog.text
+    assert limited.snapshot()["ip"].held == 0
+
+
+async def test_to_block_by_hand() -> None:
+    limited, events = throttler()
+    limited.block(5.0)
+    assert events == [LimitBlocked(("ip", "orders", "other"), 5.0, 0)]
+    with pytest.raises(UnknownLimitError):
+        limited.block(5.0, ["nowhere"])
+    with pytest.raises(ConfigurationError, match="for_s"):
+        limited.block(-1.0)
