@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
+from enum import Enum
 from typing import Any, Self, TypeAlias, TypeGuard
 
 from networkpype.errors import ConfigurationError
@@ -33,7 +34,7 @@ class LinkedLimitWeightPair:
         _check_weight(self.weight, f'LinkedLimitWeightPair("{self.limit_id}")')
 
 
-@dataclass
+@dataclass(repr=False)
 class RateLimit:
     """At most `limit` units in any `time_interval` seconds.
 
@@ -97,8 +98,9 @@ class RateLimit:
     ) -> Self:
         """Make a counter that calls raise to at most `maximum`, and that falls by itself.
 
-        Kraken's starter tier is ``decaying_counter("private", 15, 0.33)``
-        (https://docs.kraken.com/api/docs/guides/spot-rest-ratelimits, read 2026-11-21).
+        Kraken's starter tier is ``decaying_counter("private", 15, 0.33)``. Its counter falls in
+        steps "every couple of seconds"; a `safety_margin_s` of as much allows for them
+        (https://docs.kraken.com/exchange/guides/rest/ratelimits, read 2026-11-21).
         """
         if not _is_number(decay_per_s) or not (math.isfinite(decay_per_s) and decay_per_s > 0):
             raise ConfigurationError(
@@ -171,6 +173,17 @@ class RateLimit:
     def most(self) -> int:
         """Return the most units that can be used at once: the burst of a bucket, else the limit."""
         return self.limit if self.burst is None else self.burst
+
+    def __repr__(self) -> str:
+        told = [repr(self.limit_id), f"limit={self.limit}", f"time_interval={self.time_interval}"]
+        for each in fields(self)[3:]:
+            value = getattr(self, each.name)
+            empty = each.default if each.default_factory is MISSING else each.default_factory()
+            if value != empty:
+                enum = isinstance(value, Enum)
+                shown = f"{type(value).__name__}.{value.name}" if enum else repr(value)
+                told.append(f"{each.name}={shown}")
+        return f"RateLimit({', '.join(told)})"
 
     def copy(self, **changes: Any) -> Self:
         """Return a copy that shares no list with this one, with fields changed; checked anew."""

@@ -56,7 +56,7 @@ async def test_a_bucket_gives_its_burst_and_then_drips() -> None:
 
 @virtual_time
 async def test_krakens_counter_decays() -> None:
-    """https://docs.kraken.com/api/docs/guides/spot-rest-ratelimits: 15, and 0.33 a second less."""
+    """https://docs.kraken.com/exchange/guides/rest/ratelimits: 15, and 0.33 a second less."""
     start = asyncio.get_running_loop().time()
     history = RateLimit("history", 10**6, 1, 0, [LinkedLimitWeightPair("private", 2)])
     callers = Callers(throttler(RateLimit.decaying_counter("private", 15, 0.33), history))

@@ -208,3 +208,16 @@ async def test_a_longest_wait_is_seconds(max_wait: Any) -> None:
     await full(limited)
     with pytest.raises(ConfigurationError, match="max_wait"):
         await limited.acquire("query", max_wait=max_wait)
+
+
+@virtual_time
+async def test_how_long_calls_under_way_take_is_not_known_so_it_is_waited() -> None:
+    limited = AsyncThrottler([RateLimit.concurrent("one", 1)])
+    start = asyncio.get_running_loop().time()
+
+    async def call() -> None:
+        async with limited.in_flight("one", max_wait=1.0):
+            await asyncio.sleep(0.1)
+
+    await asyncio.gather(*(call() for _ in range(8)))
+    assert asyncio.get_running_loop().time() - start == pytest.approx(0.8)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from networkpype.errors import ConfigurationError
+from networkpype.throttler.kinds import Priority
 from networkpype.throttler.rate_limit import LinkedLimitWeightPair, RateLimit, TaskLog
 
 
@@ -91,3 +92,12 @@ def test_a_link_refuses(arguments: tuple[Any, ...]) -> None:
 def test_a_task_log_refuses(arguments: tuple[Any, ...]) -> None:
     with pytest.raises(ConfigurationError, match="TaskLog"):
         TaskLog(*arguments)
+
+
+def test_a_limit_shows_what_it_was_told() -> None:
+    assert repr(RateLimit("ip", 1200, 60)) == "RateLimit('ip', limit=1200, time_interval=60)"
+    shown = repr(RateLimit.token_bucket("a", 1, 2, burst=3, priority=Priority.CANCEL))
+    assert shown == (
+        "RateLimit('a', limit=1, time_interval=2, kind=LimitKind.TOKEN_BUCKET, burst=3, "
+        "priority=Priority.CANCEL)"
+    )

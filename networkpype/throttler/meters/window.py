@@ -261,5 +261,6 @@ class Slots(Window):
         """Give the place to the next."""
         self.release(weight)
 
-    def _next_end(self, now: float) -> float:
-        return now
+    def forecast(self, units: int, now: float) -> float:
+        """Return the end of a block, else `now`: any call under way may be over at once."""
+        return max(now, self.blocked_until)

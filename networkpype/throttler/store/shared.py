@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -135,7 +135,7 @@ class SharedLimits(Protocol):
         """Count for these limits from now on."""
         ...
 
-    async def run(self, batch: Batch, now: float) -> Reply:
+    async def run(self, batch: Batch, now: Callable[[], float]) -> Reply:
         """Do all of the batch at once; `now` is the throttler's clock. Raises StoreLostError."""
         ...
 
