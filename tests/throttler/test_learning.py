@@ -203,3 +203,18 @@ async def test_to_block_by_hand() -> None:
         limited.block(5.0, ["nowhere"])
     with pytest.raises(ConfigurationError, match="for_s"):
         limited.block(-1.0)
+
+
+@virtual_time
+async def test_who_waits_goes_on_at_once_where_the_exchange_has_counted_less() -> None:
+    limited, _ = throttler(learn_from=[UsedHeader("X-Used", "ip")])
+    for _ in range(99):
+        await limited.acquire("ip")
+    await asyncio.sleep(1)
+    start = asyncio.get_running_loop().time()
+    async with limited.in_flight("ip") as slot:
+        waits = asyncio.create_task(limited.acquire("ip"))
+        await asyncio.sleep(1)
+        slot.land(answer(X_Used="40"))
+        await waits
+    assert asyncio.get_running_loop().time() - start == pytest.approx(1.0)

@@ -9,7 +9,8 @@ import pytest
 from networkpype.throttler.meters.base import Meter
 from networkpype.throttler.meters.bucket import Bucket
 from networkpype.throttler.meters.window import FixedWindow, Slots, Window
-from networkpype.throttler.store.base import Observation
+from networkpype.throttler.store.base import Capacity, Charge, Observation
+from networkpype.throttler.store.memory import MemoryStore
 
 
 def fixed(capacity: int, ahead: float = 0.0, margin_s: float = 0.0) -> FixedWindow:
@@ -192,3 +193,30 @@ def test_a_bucket_believes_the_exchange_where_nothing_else_is_under_way() -> Non
     assert bucket.observe(Observation(15, 1.0, 10.0, own=1), 2.0) == (4.0, 15.0)
     bucket.hold(2, 2.0)
     assert bucket.observe(Observation(3, 1.0, 10.0, own=1), 3.0)[1] >= 15.0
+
+
+def test_the_level_falls_to_what_is_under_way_and_no_lower() -> None:
+    bucket = Bucket("a", 10, 2.0)
+    bucket.hold(4, 0.0)
+    bucket.charge(6, 0.0)
+    assert bucket.counted(1.0) == 8.0
+    assert bucket.counted(9.0) == 4.0
+
+
+def test_a_full_bucket_that_is_blocked_is_free_when_both_are_over() -> None:
+    bucket = Bucket("a", 10, 2.0)
+    bucket.charge(10, 0.0)
+    bucket.block(5.0, 0.0)
+    assert bucket.free_at(2, 0.0) == 5.0
+    bucket.block(6.0, 0.0)
+    assert bucket.free_at(10, 5.0) == 6.0
+
+
+def test_a_call_that_can_be_held_at_one_limit_alone_is_held_at_none() -> None:
+    store = MemoryStore()
+    store.configure({"long": Capacity(5, 60.0), "short": Capacity(5, 1.0)})
+    account = store.account([Charge("long", 2), Charge("short", 1)])
+    assert account.try_charge(0.0) is None
+    assert account.lift(0.0, 1.5) is False
+    assert [store.usage(name, 1.5).used for name in ("long", "short")] == [0, 0]
+    assert [store.usage(name, 1.5).held for name in ("long", "short")] == [0, 0]

@@ -160,6 +160,7 @@ async def test_a_wait_that_turned_out_too_long_ends_in_time_and_pays_nothing() -
         # Both may be over at any moment, so it is worth waiting; but they are not.
         with pytest.raises(ThrottleTimeoutError):
             await limited.acquire("query", max_wait=2.0)
+        assert limited.snapshot()["query"].waiting == 0
     assert asyncio.get_running_loop().time() - start == pytest.approx(2.0)
     assert events == [ThrottleRefused("query", 2.0, 2.0)]
     assert limited.snapshot()["ip"].used == 2
@@ -221,3 +222,36 @@ async def test_how_long_calls_under_way_take_is_not_known_so_it_is_waited() -> N
 
     await asyncio.gather(*(call() for _ in range(8)))
     assert asyncio.get_running_loop().time() - start == pytest.approx(0.8)
+
+
+@virtual_time
+async def test_those_who_left_are_not_in_the_forecast() -> None:
+    limited = throttler(2)
+    await full(limited)
+    before = [asyncio.create_task(limited.acquire("query")) for _ in range(10)]
+    await settle()
+    for task in before:
+        task.cancel()
+    await settle()
+    before = [asyncio.create_task(limited.acquire("query")) for _ in range(1)]
+    await settle()
+    with pytest.raises(ThrottleTimeoutError) as caught:
+        await limited.acquire("query", max_wait=0.5)
+    assert caught.value.forecast_s == pytest.approx(1.0)
+    await asyncio.gather(*before)
+
+
+@virtual_time
+async def test_who_is_held_up_by_something_else_is_not_in_the_forecast() -> None:
+    """A call that waits for its limit of the day does not keep the one of the second."""
+    daily = RateLimit("daily", 1, 86_400, 1, [LinkedLimitWeightPair("ip", 1)])
+    limited = AsyncThrottler([RateLimit("ip", 2, 1), linked("query", QUERY), daily], 0.1, 0)
+    await limited.acquire("daily")
+    tomorrow = [asyncio.create_task(limited.acquire("daily")) for _ in range(5)]
+    await asyncio.sleep(2)
+    await full(limited)
+    start = asyncio.get_running_loop().time()
+    await limited.acquire("query", max_wait=1.5)
+    assert asyncio.get_running_loop().time() - start == pytest.approx(1.0)
+    for task in tomorrow:
+        task.cancel()
