@@ -73,6 +73,7 @@ from networkpype.hooks import (
     ThrottleWaited,
     WebSocketClosed,
     WebSocketOpened,
+    fan_out,
 )
 from networkpype.rest.connection import RESTConnection
 from networkpype.rest.manager import RESTManager
@@ -236,4 +237,5 @@ __all__ = [
     "WeightExceedsLimitError",
     "__version__",
     "decimal_loads",
+    "fan_out",
 ]

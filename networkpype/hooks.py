@@ -6,11 +6,12 @@ the error is logged and the call that caused the event goes on. No event holds a
 
 from __future__ import annotations
 
+import inspect
 import logging
 from dataclasses import dataclass
 from typing import Protocol
 
-from networkpype.errors import AuthenticationFailure, Outcome
+from networkpype.errors import AuthenticationFailure, ConfigurationError, Outcome
 
 __all__ = [
     "CircuitClosed",
@@ -37,6 +38,7 @@ __all__ = [
     "WebSocketClosed",
     "WebSocketOpened",
     "emit",
+    "fan_out",
 ]
 
 _log = logging.getLogger(__name__)
@@ -275,3 +277,19 @@ def emit(hook: Hook | None, event: Event) -> None:
         hook(event)
     except Exception:
         _log.exception("hook %r failed on %s", hook, type(event).__name__)
+
+
+def fan_out(*hooks: Hook) -> Hook:
+    """Return one hook for several: each gets every event, in this order, whatever another raises.
+
+    Raises ConfigurationError for what is no callable, or is a coroutine function.
+    """
+    for hook in hooks:
+        if not callable(hook) or inspect.iscoroutinefunction(hook):
+            raise ConfigurationError(f"a hook is a function that takes one event, got {hook!r}")
+
+    def hand_on(event: Event, /) -> None:
+        for hook in hooks:
+            emit(hook, event)
+
+    return hand_on

@@ -280,7 +280,7 @@ def test_a_room_does_not_know(room: str, forbidden: set[str]) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("absent", ["aiohttp.web", "networkpype.testing", "numpy", "rich"])
+@pytest.mark.parametrize("absent", ["aiohttp.web", "networkpype.testing", "numpy", "opentelemetry", "prometheus_client", "rich"])
 def test_importing_networkpype_does_not_import(absent: str) -> None:
     program = f"import sys, networkpype; sys.exit({absent!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=PACKAGE.parent).returncode == 0

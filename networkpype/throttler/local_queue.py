@@ -92,6 +92,15 @@ class LocalQueue:
             self.look()
         return before, after
 
+    def check_thread(self) -> None:
+        """Raise ConfigurationError where the loop runs, and not here."""
+        loop = self.loop
+        if loop is not None and loop.is_running() and asyncio._get_running_loop() is not loop:
+            raise ConfigurationError(
+                "this throttler is in use on another thread; read it there, such as by "
+                "loop.call_soon_threadsafe"
+            )
+
     def adopt(self, loop: asyncio.AbstractEventLoop) -> None:
         """Move to the loop that runs now; who waits on one that was closed is forgotten."""
         if self.loop is not None and self.loop.is_running():
@@ -110,8 +119,13 @@ class LocalQueue:
         self._lines.remove(_is_orphan)
         self.look()
 
-    async def wait(self, lane: Lane, *, hold: bool, max_wait_s: float | None) -> Grant:
-        """Wait in line for capacity, at most `max_wait_s`; return what was charged."""
+    async def wait(
+        self, lane: Lane, *, hold: bool, max_wait_s: float | None, final: bool = False
+    ) -> Grant:
+        """Wait in line for capacity, at most `max_wait_s`; return what was charged.
+
+        `final` says that nobody will lift what is not held, which is all the same here.
+        """
         asked_at = self.now()
         loop = get_running_loop()
         ticket: _Ticket = loop.create_future()

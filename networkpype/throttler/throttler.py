@@ -26,8 +26,10 @@ from networkpype.throttler.lessons import Departure, Lessons
 from networkpype.throttler.lines import Lane
 from networkpype.throttler.local_queue import Grant, LocalQueue
 from networkpype.throttler.rate_limit import LimitUsage, RateLimit, Weight
+from networkpype.throttler.shared_queue import SharedQueue
 from networkpype.throttler.store.base import Account, LimitStore
 from networkpype.throttler.store.memory import MemoryStore
+from networkpype.throttler.store.shared import SharedLimitStore
 
 __all__ = ["AsyncThrottler", "ExchangeTime"]
 
@@ -98,7 +100,7 @@ class AsyncThrottler:
         time_provider: ExchangeTime | None = None,
         clock: Clock | None = None,
         hook: Hook | None = None,
-        store: LimitStore | None = None,
+        store: LimitStore | SharedLimitStore | None = None,
     ) -> None:
         configuration = Configuration(
             rate_limits, safety_margin_pct, limits_share_percentage, safety_margin_s
@@ -207,7 +209,7 @@ class AsyncThrottler:
                 "tell when it is over; use `async with throttler.in_flight(...)`"
             )
         if self._waiting or lane.account.try_charge(self._queue.now()) is not None:
-            await self._wait(lane, False, max_wait)
+            await self._wait(lane, False, max_wait, final=True)
 
     async def hold(
         self,
@@ -286,6 +288,14 @@ class AsyncThrottler:
         _log.warning("the exchange wants quiet for %g s (%d): %s", for_s, status, ", ".join(names))
         emit(self._hook, LimitBlocked(names, for_s, status))
 
+    def prepares(self, account: Account, sign: int = 1) -> None:
+        """Tell that a call is charged and not sent yet; with -1, that this is over.
+
+        The exchange cannot have counted it, whatever an answer says meanwhile.
+        """
+        if self._lessons.counts:
+            self._lessons.prepares(account.charges, sign)
+
     def departure(self) -> Departure | None:
         """Return what a call that leaves now is remembered by; None where nobody will ask."""
         if not self._lessons.counts:
@@ -313,7 +323,12 @@ class AsyncThrottler:
         return copies[0][0], copies
 
     def snapshot(self) -> dict[str, LimitUsage]:
-        """Return how full each limit is now, by limit id."""
+        """Return how full each limit is now, by limit id.
+
+        Raises ConfigurationError from another thread than that of the loop that it runs on, for
+        counts change while they are read.
+        """
+        self._queue.check_thread()
         now = self._queue.now()
         result = {}
         for limit_id, (units, interval, kind, *_) in self._configuration.capacities.items():
@@ -334,16 +349,23 @@ class AsyncThrottler:
         """Return a throttler with the same configuration, a fresh count, and nobody waiting."""
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
-        twin._begin(self._configuration, self._store.fresh())
+        store = self._store
+        twin._begin(
+            self._configuration, store if isinstance(store, SharedLimitStore) else store.fresh()
+        )
         return twin
 
     def __repr__(self) -> str:
         waiting = sum(map(self._queue.count, self._configuration.limits))
         return f"AsyncThrottler(limits={list(self._configuration.limits)}, waiting={waiting})"
 
-    def _begin(self, configuration: Configuration, store: LimitStore) -> None:
+    def _begin(self, configuration: Configuration, store: LimitStore | SharedLimitStore) -> None:
         self._store = store
-        self._queue = LocalQueue(store, self._clock, self._hook)
+        self._queue: LocalQueue | SharedQueue = (
+            SharedQueue(store, self._clock, self._hook)
+            if isinstance(store, SharedLimitStore)
+            else LocalQueue(store, self._clock, self._hook)
+        )
         self._waiting = self._queue.waiting
         self._lessons = Lessons(self._learners, self._pause, self._queue.observe, self._hook)
         self._configure(configuration)
@@ -376,12 +398,14 @@ class AsyncThrottler:
             self._queue.adopt(get_running_loop())
         return lane
 
-    async def _wait(self, lane: Lane, hold: bool, max_wait_s: float | None) -> Grant:
+    async def _wait(
+        self, lane: Lane, hold: bool, max_wait_s: float | None, final: bool = False
+    ) -> Grant:
         if max_wait_s is None:
             max_wait_s = self._max_wait_s
         else:
             _check_seconds("max_wait", max_wait_s, "or None")
-        return await self._queue.wait(lane, hold=hold, max_wait_s=max_wait_s)
+        return await self._queue.wait(lane, hold=hold, max_wait_s=max_wait_s, final=final)
 
     def _pause(self, pause: Pause, status: int) -> None:
         if pause.for_s > 0:
@@ -391,7 +415,7 @@ class AsyncThrottler:
 def _check_methods(clock: object, store: object, time_provider: object) -> None:
     if clock is not None and not callable(getattr(clock, "monotonic", None)):
         raise ConfigurationError(f"clock needs time() and monotonic(), got {clock!r}")
-    if store is not None and not isinstance(store, LimitStore):
+    if store is not None and not isinstance(store, (LimitStore, SharedLimitStore)):
         raise ConfigurationError(f"store needs the methods of LimitStore, got {store!r}")
     if time_provider is not None and not callable(getattr(time_provider, "time", None)):
         raise ConfigurationError(f"time_provider needs time(), got {time_provider!r}")

@@ -119,3 +119,11 @@ async def test_a_clock_a_hair_before_the_end_is_not_asked_in_a_hot_loop() -> Non
     assert 0 < asked < 250  # every millisecond, and not a thousand times in it
     clock.advance(1e-6)
     await task
+
+
+async def test_another_thread_may_not_look() -> None:
+    throttler = AsyncThrottler([RateLimit("a", 5, 60)])
+    await throttler.acquire("a")
+    with pytest.raises(ConfigurationError, match="another thread"):
+        await asyncio.to_thread(throttler.snapshot)
+    assert throttler.snapshot()["a"].used == 1
