@@ -14,6 +14,7 @@ from networkpype.auth.patterns.base import WebSocketAuthPattern
 from networkpype.auth.scheme_auth import SchemeAuth
 from networkpype.auth.schemes.base import RESTScheme
 from networkpype.auth.standing import LoginState
+from networkpype.circuit import CircuitBreaker, CircuitState
 from networkpype.clock import Clock, SystemClock
 from networkpype.codec import JSONLoads, decimal_loads
 from networkpype.credentials import Credentials
@@ -82,7 +83,7 @@ from networkpype.rest.processor.base import RESTPostProcessor, RESTPreProcessor
 from networkpype.rest.processor.time_synchronizer import TimeSynchronizerRESTPreProcessor
 from networkpype.rest.request import RESTRequest
 from networkpype.rest.response import RESTResponse
-from networkpype.retry import Backoff
+from networkpype.retry import Backoff, RetryBudget, RetryDecision, RetryPolicy
 from networkpype.throttler.context import AsyncRequestContext, InFlightContext
 from networkpype.throttler.kinds import LimitKind, Priority
 from networkpype.throttler.rate_limit import (
@@ -114,11 +115,13 @@ from networkpype.websocket.session.events import (
     Ready,
     SessionEvent,
     SessionMessage,
+    ShardMessage,
     Stale,
     SubscribeFailed,
 )
 from networkpype.websocket.session.redial import Reconnect
 from networkpype.websocket.session.session import WebSocketSession
+from networkpype.websocket.session.sharded import ShardedSession
 from networkpype.websocket.subscriptions import Ack, Dialect, Subscription
 
 __all__ = [
@@ -135,9 +138,11 @@ __all__ = [
     "BodyTooLargeError",
     "Buffer",
     "BufferFullError",
+    "CircuitBreaker",
     "CircuitClosed",
     "CircuitOpenError",
     "CircuitOpened",
+    "CircuitState",
     "Clock",
     "ClockStepped",
     "ClockSyncFailed",
@@ -202,10 +207,15 @@ __all__ = [
     "RenewalFailed",
     "RequestFinished",
     "RequestTimeoutError",
+    "RetryBudget",
+    "RetryDecision",
+    "RetryPolicy",
     "RetryScheduled",
     "SchemeAuth",
     "SessionEvent",
     "SessionMessage",
+    "ShardMessage",
+    "ShardedSession",
     "Stale",
     "StreamGapError",
     "SubscribeFailed",

@@ -8,6 +8,7 @@ import inspect
 import logging
 import weakref
 from collections.abc import Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,12 +21,15 @@ from networkpype.errors import ConfigurationError
 from networkpype.hooks import Hook
 from networkpype.rest.build import check_base_url, check_timeout
 from networkpype.rest.connection import DEFAULT_MAX_BODY_BYTES, RESTConnection
-from networkpype.rest.manager import DEFAULT_TIMEOUT_S, RESTManager
+from networkpype.rest.manager import DEFAULT_TIMEOUT_S, RESTManager, check_retry
+from networkpype.rest.refused_clock import TimestampRefused, is_timestamp_refusal
+from networkpype.retry import RetryBudget, RetryPolicy
 from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.transport import guard
 from networkpype.websocket.connection import DEFAULT_MAX_MESSAGE_BYTES, WebSocketConnection
 from networkpype.websocket.decoding import Compression, MessageDecoder
 from networkpype.websocket.manager import WebSocketManager
+from networkpype.websocket.pacing import check_message_limit
 from networkpype.websocket.session.beats import Heartbeat
 from networkpype.websocket.session.buffer import Buffer
 from networkpype.websocket.session.checks import (
@@ -36,14 +40,17 @@ from networkpype.websocket.session.checks import (
 from networkpype.websocket.session.options import LinkOptions
 from networkpype.websocket.session.redial import Reconnect
 from networkpype.websocket.session.session import WebSocketSession
+from networkpype.websocket.session.sharded import ShardedSession
 
 if TYPE_CHECKING:
     import ssl
 
     from networkpype.auth.base import Auth
     from networkpype.auth.patterns.base import RESTCaller
+    from networkpype.circuit import CircuitBreaker
     from networkpype.rest.processor.base import RESTPostProcessor, RESTPreProcessor
     from networkpype.time_synchronizer import TimeSynchronizer
+    from networkpype.websocket.pacing import MessageLimit
     from networkpype.websocket.processor.base import WebSocketPostProcessor, WebSocketPreProcessor
     from networkpype.websocket.session.replies import ReplyId
     from networkpype.websocket.subscriptions import Subscription
@@ -192,6 +199,11 @@ class ConnectionManagersFactory:
     `decimal_loads` for exact prices). `hook` receives the events of requests and WebSockets; the
     throttler and the time synchronizer take a `hook` of their own. `connections_factory` brings its
     own settings of the socket: proxies, certificates, cookies, sizes.
+
+    `retry` says which REST requests are sent again, and when; without one each call is one attempt.
+    Its budget is shared by the managers. `circuit_breaker` keeps them off hosts that fail.
+    `timestamp_refused` knows the answers that refuse a timestamp, by default those of eight
+    exchanges: `time_synchronizer`, or that of a pre-processor, is measured anew then.
     """
 
     def __init__(
@@ -209,6 +221,9 @@ class ConnectionManagersFactory:
         json_loads: JSONLoads | None = None,
         hook: Hook | None = None,
         connections_factory: ConnectionsFactory | None = None,
+        retry: RetryPolicy | None = None,
+        circuit_breaker: CircuitBreaker | None = None,
+        timestamp_refused: TimestampRefused = is_timestamp_refusal,
     ) -> None:
         _expect("throttler", throttler, "execute_task", "an AsyncThrottler")
         if time_synchronizer is not None:
@@ -221,7 +236,9 @@ class ConnectionManagersFactory:
         _expect_each("rest_post_processors", rest_post_processors, "post_process")
         _expect_each("ws_pre_processors", ws_pre_processors, "pre_process")
         _expect_each("ws_post_processors", ws_post_processors, "post_process")
-        _expect_callable(json_loads=json_loads, hook=hook)
+        _expect_callable(json_loads=json_loads, hook=hook, timestamp_refused=timestamp_refused)
+        if circuit_breaker is not None:
+            _expect("circuit_breaker", circuit_breaker, "admit", "a CircuitBreaker")
         adopt = getattr(auth, "adopt_time_provider", None)
         if time_synchronizer is not None and adopt is not None:
             adopt(time_synchronizer)
@@ -235,7 +252,11 @@ class ConnectionManagersFactory:
         self._base_url = check_base_url(base_url)
         self._timeout_s = check_timeout(timeout_s)
         self._hook = hook
-        self._sessions: weakref.WeakSet[WebSocketSession] = weakref.WeakSet()
+        self._retry = check_retry(retry)
+        self._retry_budget = RetryBudget()
+        self._circuit_breaker = circuit_breaker
+        self._timestamp_refused = timestamp_refused
+        self._sessions: weakref.WeakSet[WebSocketSession | ShardedSession] = weakref.WeakSet()
         if json_loads is not None and connections_factory is not None:
             raise ConfigurationError("pass json_loads to the ConnectionsFactory that you bring")
         self._connections = connections_factory or ConnectionsFactory(
@@ -266,20 +287,31 @@ class ConnectionManagersFactory:
             base_url=self._base_url,
             timeout_s=self._timeout_s,
             hook=self._hook,
+            retry=self._retry,
+            retry_budget=self._retry_budget,
+            circuit_breaker=self._circuit_breaker,
+            time_synchronizer=self._time_synchronizer,
+            timestamp_refused=self._timestamp_refused,
         )
 
-    async def get_ws_manager(self, **kwargs: Any) -> WebSocketManager:
+    async def get_ws_manager(
+        self, *, dial_limit_id: str | None = None, **kwargs: Any
+    ) -> WebSocketManager:
         """Return a manager of one WebSocket that is not dialed yet.
 
         It has the auth's `for_connection`: its login is its own, and nonces and tokens are shared.
-        `kwargs` go to the `WebSocketConnection`: `clock`, `hook`, `json_loads`.
+        Every dial waits for the throttler's limit `dial_limit_id`, which all managers and sessions
+        share. `kwargs` go to the `WebSocketConnection`: `clock`, `hook`, `json_loads`,
+        `message_limit`.
         """
+        self._check_limit(dial_limit_id)
         return WebSocketManager(
             await self._connections.get_ws_connection(**kwargs),
             self._ws_pre_processors,
             self._ws_post_processors,
             _of_one_connection(self._auth),
             throttler=self._throttler,
+            dial_limit_id=dial_limit_id,
         )
 
     def get_ws_session(
@@ -294,6 +326,9 @@ class ConnectionManagersFactory:
         rest: RESTCaller | None = None,
         reply_id: ReplyId = "id",
         throttler_limit_id: str | None = None,
+        dial_limit_id: str | None = None,
+        message_limit: MessageLimit | None = None,
+        max_subscriptions: int | None = None,
         json_loads: JSONLoads | None = None,
         compression: Compression | None = None,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
@@ -309,14 +344,19 @@ class ConnectionManagersFactory:
         connection in; the address is the pattern's then, or `url` where the pattern makes none of
         its own. `rest` makes the pattern's calls, by default a manager of this factory.
         `subscriptions` can be added and removed later. `throttler_limit_id` paces subscribe
-        messages (UnknownLimitError where there is no such limit). `reply_id` is how
+        messages, and `dial_limit_id` dials, by limits of the throttler, which all sessions share
+        (UnknownLimitError where there is no such limit). `message_limit`, a RateLimit or a list of
+        them, is what the exchange takes on one connection: all that is sent there is counted, pings
+        and logins first, then your own messages, then subscriptions. `max_subscriptions` is how
+        many it takes on a connection: more are refused. `reply_id` is how
         `WebSocketSession.request` knows its reply. `connect` are the other options of
         `WebSocketConnection.connect`, such as `ws_headers` and `dial_timeout_s`.
         """
         check_connect_options(connect)
         check_subscriptions(subscriptions)
-        if throttler_limit_id is not None and isinstance(self._throttler, AsyncThrottler):
-            self._throttler.get_related_limits(throttler_limit_id)  # refuses what it does not know
+        self._check_limit(throttler_limit_id)
+        self._check_limit(dial_limit_id)
+        check_message_limit(message_limit)
         pattern = getattr(self._auth, "ws_pattern", None)
         login = logs_in(login, pattern, url, subscriptions)
         options = LinkOptions(
@@ -339,7 +379,7 @@ class ConnectionManagersFactory:
             rest=rest,
         )
         session = WebSocketSession(
-            self._dial_session,
+            partial(self._dial_session, dial_limit_id, message_limit),
             options,
             subscriptions=subscriptions,
             reconnect=reconnect,
@@ -349,17 +389,54 @@ class ConnectionManagersFactory:
             post_processors=self._ws_post_processors or (),
             hook=hook or self._hook,
             close_timeout_s=close_timeout_s,
+            max_subscriptions=max_subscriptions,
         )
         self._sessions.add(session)
         return session
 
+    def get_sharded_session(
+        self,
+        url: str = "",
+        *,
+        max_subscriptions: int,
+        subscriptions: Sequence[Subscription] = (),
+        login: bool | None = None,
+        **options: Any,
+    ) -> ShardedSession:
+        """Return a stream over as many connections as its subscriptions need.
+
+        A connection has at most `max_subscriptions`. The other options are those of
+        `get_ws_session`, and hold for each connection; `buffer` is one for each.
+        """
+        check_subscriptions(subscriptions)
+        pattern = getattr(self._auth, "ws_pattern", None)
+        template = self.get_ws_session(
+            url,
+            login=logs_in(login, pattern, url, subscriptions),
+            max_subscriptions=max_subscriptions,
+            **options,
+        )
+        session = ShardedSession(template, subscriptions)
+        self._sessions.add(session)
+        return session
+
+    def _check_limit(self, limit_id: str | None) -> None:
+        if limit_id is not None and isinstance(self._throttler, AsyncThrottler):
+            self._throttler.get_related_limits(limit_id)  # refuses what it does not know
+
     async def _dial_session(
-        self, auth: Auth | None
+        self, dial_limit_id: str | None, message_limit: MessageLimit | None, auth: Auth | None
     ) -> tuple[WebSocketConnection, WebSocketManager, RESTManager]:
         """Return what one connection of a session is made of; its messages stay as they came."""
-        connection = await self._connections.get_ws_connection(json_loads=_as_it_is)
+        options = {} if message_limit is None else {"message_limit": message_limit}
+        connection = await self._connections.get_ws_connection(json_loads=_as_it_is, **options)
         manager = WebSocketManager(
-            connection, self._ws_pre_processors, (), auth, throttler=self._throttler
+            connection,
+            self._ws_pre_processors,
+            (),
+            auth,
+            throttler=self._throttler,
+            dial_limit_id=dial_limit_id,
         )
         return connection, manager, await self.get_rest_manager()
 

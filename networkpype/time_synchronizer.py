@@ -104,6 +104,12 @@ class TimeSynchronizer(ServerClock):
         return self._clock.monotonic() >= self._retry_at
 
     @property
+    def time_provider(self) -> TimeProvider | None:
+        """Return what `start` was given, None while nothing refreshes in the background."""
+        refresher = self._refresher
+        return refresher.time_provider if refresher is not None and refresher.running else None
+
+    @property
     def in_measurement(self) -> bool:
         """Tell whether the caller runs inside this synchronizer's own time provider.
 

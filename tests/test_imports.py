@@ -20,10 +20,11 @@ PACKAGE = Path(networkpype.__file__).parent
 # for all below it, the longest match counts, and every module has to have a place.
 LAYERS: list[set[str]] = [
     # Leaves: no request, no exchange.
-    {"_version", "clock", "codec", "copying", "deadline", "errors", "hooks", "redact", "retry"}
+    {"_version", "circuit", "clock", "codec", "copying", "deadline", "errors", "hooks", "redact"}
+    | {"retry"}
     | {"environment", "key_files", "opaque", "origins", "signing", "status", "wire"},
     # Data and policy: what is sent, what came, when it may go.
-    {"credentials", "throttler", "time_synchronizer", "timekeeping"}
+    {"credentials", "shared", "throttler", "time_synchronizer", "timekeeping"}
     | {"rest", "rest.build", "rest.method", "rest.request", "rest.response"}
     | {"websocket", "websocket.answers", "websocket.decoding", "websocket.dialects"}
     | {"websocket.heartbeat", "websocket.spoken", "websocket.subscriptions"}
@@ -31,7 +32,8 @@ LAYERS: list[set[str]] = [
     {"auth", "rest.processor", "websocket.processor"},
     {"transport", "rest.connection"}
     | {"websocket.connection", "websocket.dialing", "websocket.line"},
-    {"rest.manager", "websocket.first_login", "websocket.manager"}
+    {"rest.attempt", "rest.attempts", "rest.manager", "rest.refused_clock"}
+    | {"websocket.first_login", "websocket.manager"}
     | {"websocket.pings", "websocket.session"},
     {"factory"},
     # The users of all that, the front door among them.
@@ -75,13 +77,17 @@ INSIDE = (
         "wire",
     }
     | {
+        "rest.attempt",
+        "rest.attempts",
         "rest.build",
+        "rest.refused_clock",
         "websocket.answers",
         "websocket.dialects",
         "websocket.dialing",
         "websocket.first_login",
         "websocket.heartbeat",
         "websocket.line",
+        "websocket.pacing",
         "websocket.session.agenda",
         "websocket.session.asked",
         "websocket.session.intents",
@@ -110,6 +116,7 @@ INSIDE_CLASSES = {
     "auth.identity.TimeSource",
     "auth.standing.Standing",
     "auth.standing.Timer",
+    "circuit.Trial",
     "throttler.context.HeldRequestContext",
     "throttler.rate_limit.Weight",
     "throttler.throttler.ExchangeTime",
@@ -280,7 +287,10 @@ def test_a_room_does_not_know(room: str, forbidden: set[str]) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("absent", ["aiohttp.web", "networkpype.testing", "numpy", "opentelemetry", "prometheus_client", "rich"])
+@pytest.mark.parametrize(
+    "absent",
+    ["aiohttp.web", "networkpype.testing", "numpy", "opentelemetry", "prometheus_client", "rich"],
+)
 def test_importing_networkpype_does_not_import(absent: str) -> None:
     program = f"import sys, networkpype; sys.exit({absent!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=PACKAGE.parent).returncode == 0

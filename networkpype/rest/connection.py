@@ -60,7 +60,8 @@ _OPTIONS = frozenset(
 )
 _ARGUMENTS = (
     *("url", "endpoint_url", "throttler_limit_id", "params", "data", "method", "headers"),
-    *("is_auth_required", "return_err", "timeout", "json_loads"),
+    *("is_auth_required", "return_err", "timeout", "json_loads", "retry"),
+    *("idempotent", "idempotency_key", "max_wait", "priority"),
 )
 _log = logging.getLogger(__name__)
 _LARGE_BODY_BYTES = 1 << 20  # above this aiohttp wants a file, which it writes in pieces

@@ -64,6 +64,11 @@ class ClockRefresher:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     @property
+    def time_provider(self) -> TimeProvider:
+        """Return what reads the server's time."""
+        return self._time_provider
+
+    @property
     def running(self) -> bool:
         """Tell whether it still refreshes: its loop may have been closed under it."""
         return not self._task.done() and not self._task.get_loop().is_closed()

@@ -30,6 +30,7 @@ from networkpype.websocket.decoding import Compression, MessageDecoder
 from networkpype.websocket.dialing import check_handshake, check_seconds, check_size, dial
 from networkpype.websocket.heartbeat import Pulse, Verdict
 from networkpype.websocket.line import AnyMessage, Line
+from networkpype.websocket.pacing import MessageLimit, Pace, check_message_limit
 from networkpype.websocket.request import WebSocketRequest, check_request
 from networkpype.websocket.response import WebSocketResponse
 from networkpype.wire import split_url
@@ -46,6 +47,10 @@ TEXT = WSMsgType.TEXT  # looked at for every message
 class WebSocketConnection:
     """One WebSocket; it may be dialed again after it ended. One task reads, any task may send.
 
+    `message_limit` is what the exchange takes on one connection: a RateLimit, or a list of them.
+    Each dial begins to count anew. Pings and pongs of the protocol wait and are counted here; for
+    messages the manager sees to that, and what is given to `send` itself goes at once.
+
     ``async for`` over it yields messages until this side disconnects.
     """
 
@@ -56,6 +61,7 @@ class WebSocketConnection:
         clock: Clock | None = None,
         hook: Hook | None = None,
         json_loads: JSONLoads | None = None,
+        message_limit: MessageLimit | None = None,
     ) -> None:
         if not hasattr(aiohttp_client_session, "ws_connect"):
             raise ConfigurationError(
@@ -70,6 +76,7 @@ class WebSocketConnection:
         self._clock = clock
         self._hook = hook
         self._json_loads = json_loads
+        self._message_limits = check_message_limit(message_limit)
         self._url = ""
         self._dialing: object | None = None
         self._line: Line | None = None
@@ -90,6 +97,11 @@ class WebSocketConnection:
     def pulse(self) -> Pulse | None:
         """Return what is known of the peer's signs of life; None while not connected."""
         return None if self._line is None else self._line.pulse
+
+    @property
+    def pace(self) -> Pace | None:
+        """Return what counts the messages of this dial; None without a limit or a connection."""
+        return None if self._line is None else self._line.pace
 
     @property
     def base_url(self) -> str:
@@ -186,6 +198,7 @@ class WebSocketConnection:
             ping_interval_s=ping_timeout or None,
             message_timeout_s=message_timeout,
             close_timeout_s=close_timeout_s,
+            pace=Pace(self._message_limits, self._hook) if self._message_limits else None,
         )
         if not was_wanted:
             line.drop()
@@ -224,8 +237,7 @@ class WebSocketConnection:
         """Send a ping; any frame that comes back proves that the peer lives."""
         if not isinstance(payload, bytes) or len(payload) > 125:
             raise ConfigurationError("a ping's payload is at most 125 bytes (RFC 6455 section 5.5)")
-        line = self.open_line()
-        await line.write(line.ws.ping(payload))
+        await self.open_line().ping(payload)
 
     def open_line(self) -> Line:
         """Return the open line; NotConnectedError, or WebSocketClosedError after a loss."""

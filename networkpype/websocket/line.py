@@ -15,6 +15,7 @@ from aiohttp import WSMsgType
 from networkpype.errors import (
     ConfigurationError,
     NetworkpypeError,
+    NotConnectedError,
     Outcome,
     WebSocketClosedError,
 )
@@ -22,6 +23,7 @@ from networkpype.redact import escape, mask_url, scrub, secret_values
 from networkpype.transport import describe
 from networkpype.websocket.decoding import MessageDecoder
 from networkpype.websocket.heartbeat import Pulse, Verdict
+from networkpype.websocket.pacing import Pace
 
 __all__ = ["AnyMessage", "Line"]
 
@@ -53,8 +55,11 @@ class Line:
         ping_interval_s: float | None,
         message_timeout_s: float | None,
         close_timeout_s: float,
+        pace: Pace | None = None,
     ) -> None:
         self.ws = ws
+        self.pace = pace
+        """Counts what is sent, None where nothing does."""
         self.url = mask_url(url)
         self.decoder = decoder
         self.loads = decoder.loads
@@ -75,6 +80,9 @@ class Line:
         )
         self._timer: asyncio.TimerHandle | None = None
         self._pinging: asyncio.Task[None] | None = None
+        self._ping_waits = False
+        self._ponging: asyncio.Task[None] | None = None
+        self._pong_payload = b""
         self._dropped = False
         self.watch()
 
@@ -89,6 +97,8 @@ class Line:
             return  # the reader will find out by himself
         if self._timer is not None:
             self._timer.cancel()
+        if self._ping_waits:
+            self.pulse.ping_at = self.now()  # it is not sent yet, so no answer is due
         verdict, next_at = self.pulse.poll(self.now())
         if verdict is Verdict.PING:
             self._ping()
@@ -107,8 +117,16 @@ class Line:
             connection.protocol._data_received_cb = self._heard
 
     async def _keep_warm(self) -> None:
-        with contextlib.suppress(aiohttp.ClientError, ConnectionError):
-            await self.ws.ping()  # the reader will say how a broken connection ended
+        # The reader will say how a broken connection ended.
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError, NotConnectedError):
+            if self.pace is not None and not self.pace.takes_control():
+                self._ping_waits = True
+                try:
+                    await self.pace.control_turn()
+                finally:
+                    self._ping_waits = False
+                self.pulse.ping_at = self.now()
+            await self.ws.ping()
 
     def _heard(self) -> None:
         self.pulse.frame_at = self.now()
@@ -143,9 +161,31 @@ class Line:
         raise failure  # out here, so that no context keeps the message
 
     async def pong(self, payload: bytes) -> None:
-        """Echo a ping; a peer that is closing says so in the next message."""
+        """Echo a ping; a peer that is closing says so in the next message.
+
+        Where there is no room for it now, reading goes on, and the last of several pings is
+        answered for all (RFC 6455 section 5.5.3).
+        """
+        if self.pace is not None:
+            self._pong_payload = payload
+            if self._ponging is not None and not self._ponging.done():
+                return
+            if not self.pace.takes_control():
+                self._ponging = self._loop.create_task(self._pong_later(self.pace))
+                return
         with contextlib.suppress(aiohttp.ClientError, ConnectionError):
             await self.ws.pong(payload)
+
+    async def _pong_later(self, pace: Pace) -> None:
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError, NotConnectedError):
+            await pace.control_turn()
+            await self.ws.pong(self._pong_payload)
+
+    async def ping(self, payload: bytes) -> None:
+        """Send a ping of the caller's."""
+        if self.pace is not None:
+            await self.pace.control_turn()
+        await self.write(self.ws.ping(payload))
 
     async def answer_close(self, code: int) -> None:
         """Reply to the peer's close frame."""
@@ -175,6 +215,8 @@ class Line:
         self._stop_watch()
         if self._loop.is_closed():
             return
+        if self.pace is not None:
+            self.pace.end()
         # aiohttp has no public way to give up without awaiting the peer, and a transport that is
         # closed but not aborted stays open until the peer has taken all that was written.
         self.ws._response.close()
@@ -184,8 +226,9 @@ class Line:
         self._dropped = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._pinging is not None:
-            self._pinging.cancel()
+        for task in (self._pinging, self._ponging):
+            if task is not None:
+                task.cancel()
 
     @property
     def close_code(self) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,11 +13,14 @@ from networkpype.errors import (
     AlreadyConnectedError,
     ConfigurationError,
     MissingCredentialsError,
+    NotConnectedError,
 )
 from networkpype.throttler.context import InFlightContext
+from networkpype.throttler.kinds import Priority
 from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.websocket.connection import WebSocketConnection
 from networkpype.websocket.first_login import log_in
+from networkpype.websocket.pacing import DialTurn, Pace, holds
 from networkpype.websocket.request import WebSocketRequest, check_request
 from networkpype.websocket.response import WebSocketResponse
 
@@ -33,6 +38,9 @@ class WebSocketManager:
     `auth` is this connection's own: its `ws_pattern` remembers the login. A factory gives each
     manager the `for_connection` of its auth.
 
+    Every dial waits for the throttler's limit `dial_limit_id`, where that is given, and every
+    message for the `message_limit` of the connection.
+
     ``async with`` disconnects at the end; `connect` is awaited inside.
     """
 
@@ -44,6 +52,7 @@ class WebSocketManager:
         auth: Auth | None = None,
         *,
         throttler: AsyncThrottler | None = None,
+        dial_limit_id: str | None = None,
     ) -> None:
         self._connection = connection
         self._pre_processors = list(ws_pre_processors or ())
@@ -52,14 +61,19 @@ class WebSocketManager:
         self._throttler = throttler
         self._early: deque[WebSocketResponse] = deque()  # came before the ack of a login
         self._is_logging_in = False
+        self._departures = 0
         self._checked = ""  # where the auth has let private messages go to
-        # One of the user's own, or one that says anew what a task is, is entered as 1.1.5 did.
-        self._holds = getattr(type(throttler), "execute_task", None) is AsyncThrottler.execute_task
+        self._holds = holds(throttler)
         _check_has([connection], "receive", "connection")
         _check_has(self._pre_processors, "pre_process", "ws_pre_processors")
         _check_has(self._post_processors, "post_process", "ws_post_processors")
         _check_has([] if auth is None else [auth], "ws_authenticate", "auth")
         _check_has([] if throttler is None else [throttler], "execute_task", "throttler")
+        self._dial_turn: DialTurn | None = None
+        if dial_limit_id is not None:
+            if throttler is None:
+                raise ConfigurationError("dial_limit_id names a limit of throttler=; pass that too")
+            self._dial_turn = DialTurn(throttler, dial_limit_id)
 
     @property
     def connected(self) -> bool:
@@ -77,9 +91,29 @@ class WebSocketManager:
         return self._connection.last_recv_time
 
     async def connect(self, ws_url: str, **options: Any) -> None:
-        """Dial; the options and errors are those of `WebSocketConnection.connect`."""
-        await self._connection.connect(ws_url, **options)
+        """Dial; the options and errors are those of `WebSocketConnection.connect`.
+
+        Under a limit of dials it waits, before `dial_timeout_s` begins, and raises
+        ThrottleTimeoutError where the throttler's `max_wait` is not kept.
+        """
+        if self._dial_turn is None or self.connected:  # which is refused
+            await self._connection.connect(ws_url, **options)
+        else:
+            connect = partial(self._connect, self._departures, ws_url, options)
+            await self._dial_turn.dial(connect)
         self._early.clear()
+
+    async def _connect(self, departures: int, ws_url: str, options: dict[str, Any]) -> None:
+        if self._departures != departures:
+            raise NotConnectedError(
+                "disconnect() was called while the dial waited for its turn; nothing was dialed"
+            )
+        await self._connection.connect(ws_url, **options)
+
+    @property
+    def dial_turn(self) -> DialTurn | None:
+        """Return its turn under the limit of dials; None without one."""
+        return self._dial_turn
 
     async def login(
         self,
@@ -118,48 +152,101 @@ class WebSocketManager:
         self._early.clear()
         self._is_logging_in = True
         try:
-            early = await log_in(self._connection, pattern, auth, rest, ack_timeout_s, options)
+            if self._dial_turn is not None:
+                await self._dial_turn.wait()  # before what `rest` fetches begins to grow old
+            early = await log_in(_Wire(self), pattern, auth, rest, ack_timeout_s, options)
         finally:
             self._is_logging_in = False
+            if self._dial_turn is not None:
+                self._dial_turn.give_up()
         self._early.extend(early)
 
     async def disconnect(self) -> None:
         """Close within the close timeout; safe to repeat, and from another task."""
+        self._departures += 1
         await self._connection.disconnect()
 
     async def subscribe(self, request: WebSocketRequest) -> None:
-        """Send a subscription; the same as `send`, and says what is meant."""
-        await self.send(request)
+        """Send a subscription: as `send` does, after what else waits for a `message_limit`."""
+        if self._pace is None:
+            await self.send(request)
+        else:
+            await self.send(request, priority=Priority.QUERY)
 
-    async def send(self, request: WebSocketRequest) -> None:
+    async def send(
+        self,
+        request: WebSocketRequest,
+        *,
+        priority: Priority = Priority.PLACE,
+        max_wait: float | None = None,
+    ) -> None:
         """Throttle, copy, process, sign and send; the caller's request is never changed.
 
+        `priority` is the message's among those that wait for this connection's `message_limit`.
+        `max_wait` seconds it waits for each limit at most, by default as long as the throttler
+        says, and for the connection's own for ever.
+
         Raises MissingCredentialsError and other ConfigurationErrors before anything is sent, such
-        as for a private message where the credentials may not go to the address that was dialed.
+        as for a private message where the credentials may not go to the address that was dialed;
+        ThrottleTimeoutError; and what `WebSocketConnection.send` raises.
         """
         check_request(request)
         auth = self._auth
         if request.is_auth_required and auth is None:
             raise _no_auth(request)
-        limit_id = request.throttler_limit_id
-        if limit_id is None:
+        limit_id, pace = request.throttler_limit_id, self._pace
+        if limit_id is None and pace is None:
             await self._process_and_send(request, auth)
             return
         self._connection.open_line()  # raises before capacity is waited and paid for
+        async with AsyncExitStack() as stack:
+            slots: list[InFlightContext] = []
+            if limit_id is not None:
+                slots += await self._enter_limit(stack, limit_id, request, max_wait)
+            if pace is not None:
+                slots += [await stack.enter_async_context(pace.turn(request, priority, max_wait))]
+            await self._process_and_send(request, auth, slots, pace)
+
+    async def send_ahead(self, request: WebSocketRequest) -> None:
+        """Send as it is, before all that waits for the connection's `message_limit`: a login."""
+        if (pace := self._pace) is None:
+            await self._connection.send(request)
+            return
+        async with pace.turn(request, Priority.CANCEL, None) as slot:
+            await slot.depart()
+            await self._connection.send(request)
+
+    @property
+    def _pace(self) -> Pace | None:
+        pace = getattr(self._connection, "pace", None)  # one of the user's own may have none
+        return pace if isinstance(pace, Pace) else None
+
+    async def _enter_limit(
+        self,
+        stack: AsyncExitStack,
+        limit_id: str,
+        request: WebSocketRequest,
+        max_wait: float | None,
+    ) -> list[InFlightContext]:
         if self._throttler is None:
             raise ConfigurationError(
                 f"{WebSocketRequest.__repr__(request)} names a rate limit and this manager has no "
                 "throttler; pass throttler=, or get the manager from a ConnectionManagersFactory"
             )
         if not self._holds:
-            async with self._throttler.execute_task(limit_id):
-                await self._process_and_send(request, auth)
-            return
-        async with self._throttler.in_flight(limit_id, departed=False) as slot:
-            await self._process_and_send(request, auth, slot)
+            await stack.enter_async_context(self._throttler.execute_task(limit_id))
+            return []
+        slot = self._throttler.in_flight(
+            limit_id, departed=False, request=request, max_wait=max_wait
+        )
+        return [await stack.enter_async_context(slot)]
 
     async def _process_and_send(
-        self, request: WebSocketRequest, auth: Auth | None, slot: InFlightContext | None = None
+        self,
+        request: WebSocketRequest,
+        auth: Auth | None,
+        slots: Sequence[InFlightContext] = (),
+        pace: Pace | None = None,
     ) -> None:
         private = request.is_auth_required
         request = request.__deepcopy__({})
@@ -174,8 +261,12 @@ class WebSocketManager:
             self._check_socket(auth)
             request = await auth.ws_authenticate(request)
             _check_returned(request, WebSocketRequest, auth, "ws_authenticate")
-        if slot is not None:
+        for slot in slots:
             await slot.depart()
+        if pace is not None and self._pace is not pace:
+            raise NotConnectedError(
+                "the connection that the message waited for has ended, so nothing was sent"
+            )
         await self._connection.send(request)
 
     def _check_socket(self, auth: Auth) -> None:
@@ -238,6 +329,16 @@ class WebSocketManager:
 
     def __repr__(self) -> str:
         return f"WebSocketManager({self._connection!r})"
+
+
+class _Wire:
+    """How a login dials, sends and receives: within the limits, and past the processors."""
+
+    def __init__(self, manager: WebSocketManager) -> None:
+        self.connect = manager.connect
+        self.send = manager.send_ahead
+        self.receive = manager._connection.receive
+        self.disconnect = manager._connection.disconnect
 
 
 def _no_auth(request: WebSocketRequest) -> MissingCredentialsError:

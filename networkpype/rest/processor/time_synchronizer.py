@@ -55,6 +55,11 @@ class TimeSynchronizerRESTPreProcessor(RESTPreProcessor):
         self._samples = samples
         self._patience_s = check_seconds("patience_s", patience_s)
 
+    @property
+    def synchronizer(self) -> TimeSynchronizer:
+        """Return the clock that this keeps."""
+        return self._synchronizer
+
     async def pre_process(self, request: RESTRequest) -> RESTRequest:
         """Return the request as it is, with the server's time known where it can be."""
         synchronizer = self._synchronizer

@@ -104,12 +104,14 @@ class SessionQueue:
         "items",
         "raw_epoch",
         "room",
+        "shard",
         "size",
         "waiter",
     )
 
-    def __init__(self, buffer: Buffer) -> None:
+    def __init__(self, buffer: Buffer, shard: int = 0) -> None:
         self.buffer = buffer
+        self.shard = shard
         self.size = buffer.size
         self.dropped = 0
         """How many were dropped since the beginning."""
@@ -192,7 +194,7 @@ class SessionQueue:
                 if head:
                     items.appendleft(head)
             if type(item) is _Lost:
-                return Gap(item.epoch, "the buffer was full", item.count)
+                return Gap(item.epoch, "the buffer was full", item.count, shard=self.shard)
             if type(item) is MarkedMessage:
                 self._gone(item)
             return item  # type: ignore[no-any-return]

@@ -12,7 +12,7 @@ from networkpype.websocket.subscriptions import Subscription
 if TYPE_CHECKING:
     from networkpype.auth.patterns.base import WebSocketAuthPattern
 
-__all__ = ["check_connect_options", "check_subscriptions", "logs_in"]
+__all__ = ["check_connect_options", "check_most", "check_subscriptions", "logs_in"]
 
 _CONNECT_OPTIONS = PASSED_ON | {
     "auto_ping",
@@ -39,6 +39,12 @@ def check_subscriptions(given: Iterable[Subscription] | Subscription) -> None:
     """Refuse a single one where a list is wanted."""
     if isinstance(given, Subscription):
         raise ConfigurationError("subscriptions is one Subscription; pass a list")
+
+
+def check_most(name: str, most: int | None) -> None:
+    """Refuse a cap that is no whole number above zero; None is for no cap."""
+    if most is not None and (type(most) is not int or most < 1):
+        raise ConfigurationError(f"{name} is {most!r}; pass a whole number above zero")
 
 
 def logs_in(

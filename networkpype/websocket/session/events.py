@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from networkpype.hooks import Event
@@ -18,6 +18,7 @@ __all__ = [
     "Ready",
     "SessionEvent",
     "SessionMessage",
+    "ShardMessage",
     "Stale",
     "SubscribeFailed",
 ]
@@ -28,14 +29,16 @@ class SessionMessage(WebSocketResponse):
 
     `replaced` counts the older messages of the same key in whose place this one stands (buffers
     that conflate). `duplicate` is True where the same message came on the other connection too,
-    while one took the other's place.
+    while one took the other's place. `shard` is the number of the connection's shard in a
+    `ShardedSession`, 0 in any other; each shard counts its epochs for itself.
     """
 
     __slots__ = ("epoch",)
 
-    # What is rare stands with the class; a message that has it is a MarkedMessage.
+    # What is rare stands with the class; a message that has it is a MarkedMessage or ShardMessage.
     replaced: int = 0
     duplicate: bool = False
+    shard: int = 0
 
     def __init__(self, data: Any, epoch: int = 0) -> None:
         self.data = data
@@ -57,14 +60,32 @@ class MarkedMessage(SessionMessage):
         self.key: Hashable | None = None
 
 
+class ShardMessage(SessionMessage):
+    """A message as a `ShardedSession` hands it out."""
+
+    __slots__ = ("duplicate", "replaced", "shard")
+
+    def __init__(self, message: SessionMessage, shard: int) -> None:
+        super().__init__(message.data, message.epoch)
+        self.replaced = message.replaced
+        self.duplicate = message.duplicate
+        self.shard = shard
+
+    def __repr__(self) -> str:
+        kind = type(self.data).__name__
+        return f"ShardMessage({kind}, epoch={self.epoch}, shard={self.shard})"
+
+
 @dataclass(frozen=True, slots=True)
 class SessionEvent(Event):
     """Base of what a session tells in the stream of its messages, and its hook.
 
-    `epoch` is the number of the connection, from 1.
+    `epoch` is the number of the connection, from 1. `shard` is that of a `ShardedSession` whose
+    connection it is, from 1; 0 in any other session.
     """
 
     epoch: int
+    shard: int = field(default=0, kw_only=True, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ class OnWire:
         """The same object as long as this lives, for the reader looks at it every time."""
         self.secrets: Collection[str] = ()
         """Of the address and the headers of this connection, which an exchange may echo."""
+        self.stuck: set[Hashable] = set()
+        """What was to be ended and could not be: the exchange goes on to deliver it."""
         self.admitted = False
         """Whether private subscriptions may be asked for."""
         self.is_unsure = False
@@ -321,6 +323,10 @@ class OnWire:
         if after is State.REFUSED and not is_wanted:
             after = State.ABSENT  # asked for anew where it is added anew
         self._state[key] = after
+        if after is State.STUCK:
+            self.stuck.add(key)
+        else:
+            self.stuck.discard(key)
         if after is (State.ABSENT if is_wanted else State.LIVE):
             self._plan = None
         if after is State.ABSENT and not is_wanted:

@@ -15,10 +15,12 @@ from networkpype.errors import (
 )
 from networkpype.hooks import Event, LoginFailed
 from networkpype.redact import mask_url
+from networkpype.throttler.kinds import Priority
 from networkpype.websocket.connection import WebSocketConnection
 from networkpype.websocket.first_login import check_socket
 from networkpype.websocket.heartbeat import Verdict
 from networkpype.websocket.manager import WebSocketManager
+from networkpype.websocket.pacing import FOR_EVER_S, DialTurn
 from networkpype.websocket.request import WebSocketRequest
 from networkpype.websocket.session.asked import Asked, secrets_of
 from networkpype.websocket.session.beats import AppPulse
@@ -58,6 +60,7 @@ __all__ = ["Link"]
 
 # So long after its reader waited for room, all is read that had come before.
 _READ_UP_S = 0.25
+_MOST_TASKS = 1_000
 
 
 class Link:
@@ -125,7 +128,7 @@ class Link:
         self.sorter.quiet.on_reading = self._reads_again
         self._watch = Watch(
             self._do_due,
-            blocked=lambda late_s: outlet.hook(LoopBlocked(epoch, late_s)),
+            blocked=lambda late_s: outlet.hook(LoopBlocked(epoch, late_s, shard=options.shard)),
             failed=self._failed,
         )
 
@@ -133,7 +136,7 @@ class Link:
         hands = Hands(
             spawn=self._spawn,
             dial=self._dial,
-            send=lambda request: unless_lost(self._connection.send(request)),
+            send=lambda request: unless_lost(self._manager.send_ahead(request)),
             admit=self._admit,
             end=self.end,
             hook=self._login_told,
@@ -148,14 +151,24 @@ class Link:
     async def run(self) -> LinkEnd:
         """Live until something ends it; nothing but the socket is left then, for `hang_up`."""
         try:
-            if self._login is None:
-                self._spawn(self._dial(self._options.url, {}))
+            if self._manager.dial_turn is None:
+                self._begin()
             else:
-                self._login.dial()
-                self._look()
+                self._spawn(self._begin_in_turn(self._manager.dial_turn))
             return await self._ended
         finally:
             await self._leave()
+
+    def _begin(self) -> None:
+        if self._login is None:
+            self._spawn(self._dial(self._options.url, {}))
+        else:
+            self._login.dial()
+            self._look()
+
+    async def _begin_in_turn(self, turn: DialTurn) -> None:
+        await turn.wait(FOR_EVER_S)
+        self._begin()
 
     def end(self, end: LinkEnd) -> None:
         """End it; the first reason counts."""
@@ -187,6 +200,8 @@ class Link:
         try:
             await asyncio.gather(*tasks, return_exceptions=True)
         finally:
+            if self._manager.dial_turn is not None:
+                self._manager.dial_turn.give_up()
             if self._login is not None:
                 self._login.disconnected()
 
@@ -221,7 +236,7 @@ class Link:
         options["ws_headers"] = {**(options.pop("ws_headers", None) or {}), **headers}
         self.on_wire.secrets = secrets_of(url, options["ws_headers"])
         ping_s = self._options.heartbeat.ping_s
-        await self._connection.connect(url, ping_timeout=ping_s, **options)
+        await self._manager.connect(url, ping_timeout=ping_s, **options)
         now = self._loop.time()
         self.is_open = True
         if self._options.heartbeat.message is not None:
@@ -273,7 +288,13 @@ class Link:
         return await request_within(self._manager, self.replies, request, id, timeout_s)
 
     def _answer(self, payload: Any) -> None:
-        self._spawn(unless_lost(self._manager.send(as_request(payload))))
+        if len(self._tasks) > _MOST_TASKS:
+            self.end(LinkEnd("the exchange pings faster than its answers may go"))
+            return
+        sending = self._manager.send(
+            as_request(payload), priority=Priority.CANCEL, max_wait=FOR_EVER_S
+        )
+        self._spawn(unless_lost(sending))
 
     # -- subscriptions ----------------------------------------------------------------------------
 
@@ -319,7 +340,7 @@ class Link:
             request.throttler_limit_id = self._options.limit_id
         self.was_fed = True
         try:
-            await self._manager.send(request)
+            await self._manager.send(request, priority=Priority.QUERY, max_wait=FOR_EVER_S)
         except ConfigurationError as error:
             for event in self.on_wire.failed(asked, str(error)):
                 self._outlet.event(event)

@@ -49,6 +49,7 @@ class LinkOptions:
     conflates: Callable[[Any], Any] | None
     notice: Callable[[Any], bool] | None
     rest: RESTCaller | None
+    shard: int = 0
 
 
 @dataclass(frozen=True, slots=True)

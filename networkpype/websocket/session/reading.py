@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 from networkpype.errors import ConcurrentReceiveError, StreamGapError
@@ -17,7 +18,7 @@ from networkpype.websocket.session.sorting import Broken
 if TYPE_CHECKING:
     from networkpype.websocket.processor.base import WebSocketPostProcessor
 
-__all__ = ["GapHandler", "SessionMessages", "SessionReader"]
+__all__ = ["GapHandler", "SessionMessages", "SessionReader", "StreamReader"]
 
 GapHandler: TypeAlias = "Callable[[Gap], Awaitable[None] | object]"
 """A function, or coroutine function, that is told of a gap."""
@@ -25,20 +26,32 @@ GapHandler: TypeAlias = "Callable[[Gap], Awaitable[None] | object]"
 _TURN = 64  # messages in a row before the event loop gets its turn
 
 
-class SessionReader:
-    """The reading side of a session: messages and events in order, decoded when they are taken."""
+class StreamReader:
+    """The reading side of a stream: an async iterator over items, and one over messages alone."""
 
-    def __init__(
-        self,
-        queue: SessionQueue,
-        decoder: MessageDecoder,
-        post_processors: Sequence[WebSocketPostProcessor],
-    ) -> None:
-        self._queue = queue
-        self._decoder = decoder
-        self._loads = decoder.loads
+    def __init__(self, post_processors: Sequence[WebSocketPostProcessor]) -> None:
         self._post_processors = list(post_processors)
         self._turn = _TURN
+
+    async def open(self) -> None:
+        """Begin; returns at once."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """End it within a deadline; safe to repeat."""
+        raise NotImplementedError
+
+    def at_hand(self) -> SessionMessage | SessionEvent | None:
+        """Return the next item, decoded, where one is there and the event loop had its turn."""
+        raise NotImplementedError
+
+    def put_back(self, item: SessionMessage | SessionEvent) -> None:
+        """Let it be the next item again."""
+        raise NotImplementedError
+
+    def _arrival(self) -> Awaitable[None]:
+        """Wait until something may be there; ConcurrentReceiveError where another task does."""
+        raise NotImplementedError
 
     def _raise_if_nothing_comes(self) -> None:
         """Raise StopAsyncIteration after the end, or what ended it; NotConnectedError before."""
@@ -52,6 +65,23 @@ class SessionReader:
         """
         return SessionMessages(self, on_gap)
 
+    def __await__(self) -> Generator[Any, None, Self]:
+        """Return itself: ``await factory.get_ws_session(...)`` works as for its siblings."""
+        return self
+        yield
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
     def __aiter__(self) -> Self:
         return self
 
@@ -62,6 +92,52 @@ class SessionReader:
         if self._post_processors and isinstance(item, SessionMessage):
             return await self.post_processed(item)
         return item
+
+    async def arriving(self) -> SessionMessage | SessionEvent:
+        """Wait for the next item and return it."""
+        if self._turn <= 0:
+            await asyncio.sleep(0)
+        while True:
+            self._turn = _TURN
+            item = self.at_hand()
+            if item is not None:
+                return item
+            self._raise_if_nothing_comes()
+            await self._arrival()
+
+    async def post_processed(self, message: SessionMessage) -> SessionMessage:
+        """Return the message as the post-processors leave it."""
+        response: WebSocketResponse = message
+        try:
+            for post_processor in self._post_processors:
+                response = await post_processor.post_process(response)
+        except asyncio.CancelledError:
+            self.put_back(message)  # nobody has had it
+            raise
+        if isinstance(response, SessionMessage):
+            return response
+        message.data = response.data
+        return message
+
+    @property
+    def is_processed(self) -> bool:
+        """Tell whether messages go through post-processors."""
+        return bool(self._post_processors)
+
+
+class SessionReader(StreamReader):
+    """The reading side of a session: messages and events in order, decoded when they are taken."""
+
+    def __init__(
+        self,
+        queue: SessionQueue,
+        decoder: MessageDecoder,
+        post_processors: Sequence[WebSocketPostProcessor],
+    ) -> None:
+        super().__init__(post_processors)
+        self._queue = queue
+        self._decoder = decoder
+        self._loads = decoder.loads
 
     def at_hand(self) -> SessionMessage | SessionEvent | None:
         """Return the next item, decoded, where one is there and the event loop had its turn."""
@@ -85,50 +161,27 @@ class SessionReader:
             raise item.data.error
         return cast("SessionMessage | SessionEvent | None", item)
 
-    async def arriving(self) -> SessionMessage | SessionEvent:
-        """Wait for the next item and return it."""
-        if self._turn <= 0:
-            await asyncio.sleep(0)
-        while True:
-            self._turn = _TURN
-            item = self.at_hand()
-            if item is not None:
-                return item
-            self._raise_if_nothing_comes()
-            if self._queue.waiter is not None:
-                raise ConcurrentReceiveError("another task is reading this session")
-            await self._queue.arrival()
-
-    async def post_processed(self, message: SessionMessage) -> SessionMessage:
-        """Return the message as the post-processors leave it."""
-        response: WebSocketResponse = message
-        try:
-            for post_processor in self._post_processors:
-                response = await post_processor.post_process(response)
-        except asyncio.CancelledError:
-            self.put_back(message)  # nobody has had it
-            raise
-        if isinstance(response, SessionMessage):
-            return response
-        message.data = response.data
-        return message
+    def taken(self) -> SessionMessage | SessionEvent | None:
+        """Do as `at_hand` does, for a reader of several sessions that counts turns itself."""
+        self._turn = _TURN
+        return self.at_hand()
 
     def put_back(self, item: SessionMessage | SessionEvent) -> None:
         """Let it be the next item again."""
         self._queue.items.appendleft(item)
 
-    @property
-    def is_processed(self) -> bool:
-        """Tell whether messages go through post-processors."""
-        return bool(self._post_processors)
+    def _arrival(self) -> Awaitable[None]:
+        if self._queue.waiter is not None:
+            raise ConcurrentReceiveError("another task is reading this session")
+        return self._queue.arrival()
 
 
 class SessionMessages:
-    """Iterates over the messages of a session; ended by nothing but the session's own end."""
+    """Iterates over the messages of a stream; ended by nothing but the session's own end."""
 
     __slots__ = ("_on_gap", "_reader")
 
-    def __init__(self, reader: SessionReader, on_gap: GapHandler | None) -> None:
+    def __init__(self, reader: StreamReader, on_gap: GapHandler | None) -> None:
         self._reader = reader
         self._on_gap = on_gap
 
@@ -148,7 +201,8 @@ class SessionMessages:
 
     async def _tell(self, gap: Gap) -> None:
         if self._on_gap is None:
-            raise StreamGapError(f"{self._reader!r}: {gap.reason}", lost=gap.lost)
+            where = f"shard {gap.shard}: " if gap.shard else ""
+            raise StreamGapError(f"{self._reader!r}: {where}{gap.reason}", lost=gap.lost)
         told: Any = self._on_gap(gap)
         if not inspect.isawaitable(told):
             return

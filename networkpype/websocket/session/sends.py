@@ -43,7 +43,7 @@ async def send_within(
     deadline = asyncio.timeout(timeout_s)
     try:
         async with deadline:
-            await manager.send(request)
+            await manager.send(request, max_wait=timeout_s)
         return
     except TimeoutError:
         if not deadline.expired():
@@ -67,7 +67,7 @@ async def request_within(
     was_sent = False
     try:
         async with deadline:
-            await manager.send(request)
+            await manager.send(request, max_wait=timeout_s)
             was_sent = True
             return await reply
     except TimeoutError:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import (
-    Generator,
-    Hashable,
-    Mapping,
-    Sequence,
-)
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from networkpype.errors import (
     BufferFullError,
@@ -26,6 +23,7 @@ from networkpype.redact import mask_url
 from networkpype.websocket.request import WebSocketRequest
 from networkpype.websocket.response import WebSocketResponse
 from networkpype.websocket.session.buffer import Buffer, SessionQueue
+from networkpype.websocket.session.checks import check_most
 from networkpype.websocket.session.link import Link
 from networkpype.websocket.session.options import LinkOptions, as_request
 from networkpype.websocket.session.reading import SessionReader
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["WebSocketSession"]
 
-_TURN = 64  # messages in a row before the event loop gets its turn
 _log = logging.getLogger(__name__)
 
 
@@ -69,8 +66,26 @@ class WebSocketSession(SessionReader):
         post_processors: Sequence[WebSocketPostProcessor] = (),
         hook: Hook | None = None,
         close_timeout_s: float = 5.0,
+        max_subscriptions: int | None = None,
     ) -> None:
-        super().__init__(SessionQueue(buffer or Buffer()), options.decoder, post_processors)
+        queue = SessionQueue(buffer or Buffer(), options.shard)
+        super().__init__(queue, options.decoder, post_processors)
+        check_most("max_subscriptions", max_subscriptions)
+        self._most = max_subscriptions
+        self._another = partial(
+            WebSocketSession,
+            dialer,
+            reconnect=reconnect,
+            buffer=buffer,
+            auth=auth,
+            logs_in=logs_in,
+            post_processors=post_processors,
+            hook=hook,
+            close_timeout_s=close_timeout_s,
+            max_subscriptions=max_subscriptions,
+        )
+        self.on_failed: Callable[[BaseException], None] | None = None
+        """Called with what ended it, where that was not `close`."""
         self._options = options
         self._auth = auth
         self._logs_in = logs_in
@@ -100,6 +115,10 @@ class WebSocketSession(SessionReader):
         """Begin; returns at once, for the exchange may be down. ``async with`` does it."""
         if self._is_over:
             raise ConfigurationError("the session was closed; get another from the factory")
+        self.begin()
+
+    def begin(self) -> None:
+        """Do what `open` does, from the event loop."""
         if not self._supervisor.has_started:
             self._supervisor.start()
 
@@ -123,7 +142,7 @@ class WebSocketSession(SessionReader):
         supervisor = self._supervisor
         try:
             async with deadline:
-                while supervisor.current is None or not supervisor.current.is_settled:
+                while not self.is_settled:
                     self._raise_if_over()
                     await self._next_settled()
                 return
@@ -135,7 +154,25 @@ class WebSocketSession(SessionReader):
         raise RequestTimeoutError(f"{self!r}: not ready within {timeout_s:g} s{why}")
 
     def add(self, *subscriptions: Subscription) -> None:
-        """Want these, from now on and after every reconnect; each `add` takes one `remove`."""
+        """Want these, from now on and after every reconnect; each `add` takes one `remove`.
+
+        Raises ConfigurationError, and adds none, where there would be more than `max_subscriptions`
+        or one cannot be asked for by this session.
+        """
+        self.check(subscriptions)
+        keys = {each.key for each in subscriptions if each.key not in self._wanted}
+        if len(keys) > self.room:
+            raise ConfigurationError(
+                f"{self!r}: {len(keys)} subscriptions besides the {len(self._wanted)} that are "
+                f"there, and a connection takes {self._most}; none of them was added. Use "
+                "get_sharded_session, which opens as many connections as are needed"
+            )
+        new = [self._wanted.add(subscription) for subscription in subscriptions]
+        if any(new):
+            self._supervisor.wanted_changed()
+
+    def check(self, subscriptions: Iterable[Subscription]) -> None:
+        """Refuse what this session could never ask for."""
         for subscription in subscriptions:
             if not isinstance(subscription, Subscription):
                 raise ConfigurationError(
@@ -152,9 +189,6 @@ class WebSocketSession(SessionReader):
                     f"{subscription!r} is private and this session does not log in; pass "
                     "login=True to get_ws_session"
                 )
-        new = [self._wanted.add(subscription) for subscription in subscriptions]
-        if any(new):
-            self._supervisor.wanted_changed()
 
     def remove(self, *subscriptions: Subscription) -> None:
         """Want these no more; what nobody wants is unsubscribed. An unknown one is no error."""
@@ -168,8 +202,9 @@ class WebSocketSession(SessionReader):
         """Send a message on the connection that is there; it is never kept for the next one.
 
         A payload that is no request is sent as text, bytes or JSON. Raises NotConnectedError
-        (NOT_SENT) while not ready, what `WebSocketManager.send` raises, and RequestTimeoutError
-        (UNKNOWN) after `timeout_s`, for the throttler or for an exchange that does not read.
+        (NOT_SENT) while not ready, what `WebSocketManager.send` raises, ThrottleTimeoutError
+        (NOT_SENT) among it where the limits leave no room within `timeout_s`, and
+        RequestTimeoutError (UNKNOWN) after `timeout_s`.
         """
         await self._ready_link().send(as_request(request), timeout_s)
 
@@ -180,12 +215,41 @@ class WebSocketSession(SessionReader):
 
         Without `id` a fresh one is put into the payload, a mapping, where `reply_id` says; one that
         stands there is taken. Raises ConfigurationError for an id that is waiting already,
-        NotConnectedError (NOT_SENT) while not ready, RequestTimeoutError (UNKNOWN) without an
-        answer in time, WebSocketClosedError (UNKNOWN) where the connection ended before it.
+        NotConnectedError (NOT_SENT) while not ready, ThrottleTimeoutError (NOT_SENT) where the
+        limits leave no room within `timeout_s`, RequestTimeoutError (UNKNOWN) without an answer in
+        time, WebSocketClosedError (UNKNOWN) where the connection ended before it.
         """
         prepared = as_request(request)
         id = self._identified(prepared) if id is None else id
         return await self._ready_link().request(prepared, id, timeout_s)
+
+    def sibling(self, shard: int) -> WebSocketSession:
+        """Return a session like this one, not open and without subscriptions: shard so and so."""
+        return self._another(replace(self._options, shard=shard))
+
+    @property
+    def room(self) -> float:
+        """Return how many subscriptions more it takes; infinite without `max_subscriptions`."""
+        if self._most is None:
+            return math.inf
+        link = self._supervisor.current
+        stuck = () if link is None else link.on_wire.stuck
+        return self._most - len(self._wanted) - sum(key not in self._wanted for key in stuck)
+
+    @property
+    def url(self) -> str:
+        """Return where it dials, with its secrets masked."""
+        return mask_url(self._options.url) or "the login's address"
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether it is closed to the last socket."""
+        return self._supervisor.has_ended
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether it is logged in now and everything wanted is answered."""
+        return self._supervisor.current is not None and self._supervisor.current.is_settled
 
     @property
     def is_ready(self) -> bool:
@@ -240,6 +304,8 @@ class WebSocketSession(SessionReader):
         self._is_over = True
         self._queue.wake()
         self._wake_settled()
+        if error is not None and self.on_failed is not None:
+            self.on_failed(error)
 
     async def _next_settled(self) -> None:
         future = asyncio.get_running_loop().create_future()
@@ -291,24 +357,7 @@ class WebSocketSession(SessionReader):
         request.payload = {**payload, field: self._supervisor.new_id()}
         return int(request.payload[field])
 
-    def __await__(self) -> Generator[Any, None, Self]:
-        """Return itself: ``await factory.get_ws_session(...)`` works as for its siblings."""
-        return self
-        yield
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
-
     def __repr__(self) -> str:
         state = "closed" if self._is_over else "ready" if self.is_ready else "not ready"
-        url = mask_url(self._options.url) or "the login's address"
-        return f"WebSocketSession({url}, {state}, epoch {self.epoch})"
+        shard = f", shard {self._options.shard}" if self._options.shard else ""
+        return f"WebSocketSession({self.url}, {state}, epoch {self.epoch}{shard})"

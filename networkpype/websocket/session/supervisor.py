@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -164,6 +165,9 @@ class Supervisor:
             task.cancel()
 
     def _announce(self, event: SessionEvent) -> None:
+        shard = self._options.shard
+        if shard:
+            event = replace(event, shard=shard)
         emit(self._hook, event)
         self._queue.put_event(event)
         if isinstance(event, SubscribeFailed) or (
@@ -171,7 +175,7 @@ class Supervisor:
         ):
             # Whoever reads the messages alone sees neither.
             self.last_failure = event.reason
-            _log.warning("%r", event)
+            _log.warning("%s%r", f"shard {shard}: " if shard else "", event)
 
     # -- dial, and dial again ---------------------------------------------------------------------
 

@@ -1,0 +1,153 @@
+"""Is it any use to ask this host now? Decided without a clock."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from networkpype.errors import CircuitOpenError, ConfigurationError
+from networkpype.hooks import CircuitClosed, CircuitOpened, Hook, emit
+
+__all__ = ["CircuitBreaker", "CircuitState", "Trial"]
+
+
+class CircuitState(Enum):
+    """What a host's calls meet."""
+
+    CLOSED = "closed"
+    """They go out."""
+    OPEN = "open"
+    """They are refused."""
+    HALF_OPEN = "half-open"
+    """One of them goes out, to see; the others are refused."""
+
+
+@dataclass(slots=True)
+class _Circuit:
+    """One host. `epoch` grows with each change of state: what was sent before says nothing now."""
+
+    state: CircuitState = CircuitState.CLOSED
+    failures: int = 0
+    changed_at: float = -math.inf
+    epoch: int = 0
+
+    def turn(self, state: CircuitState, now: float) -> None:
+        self.state, self.changed_at = state, now
+        self.epoch += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One call under way: what `admit` gives, and what the call's end is told with."""
+
+    host: str
+    epoch: int
+
+
+class CircuitBreaker:
+    """Leave a host alone for `cooldown_s` after so many `failures` in a row.
+
+    A failure is a call that was lost on the way, timed out, or was answered with 5xx; any other
+    answer, 429 among them, shows that the host is there. While the circuit is open, calls raise
+    CircuitOpenError at once. Then one goes out: its success closes the circuit, its failure opens
+    it again, and where it comes to no end within another `cooldown_s`, the next one goes out.
+
+    One breaker serves any number of managers and counts each host (with its port) for itself.
+    `now` is in seconds on a clock that does not run backwards; where it does, which is another
+    event loop's, an open circuit lets a call out.
+    """
+
+    def __init__(
+        self, failures: int = 5, cooldown_s: float = 30.0, *, hook: Hook | None = None
+    ) -> None:
+        if type(failures) is not int or failures < 1:
+            raise ConfigurationError(f"failures is {failures!r}; pass a whole number, at least 1")
+        number = isinstance(cooldown_s, (int, float)) and not isinstance(cooldown_s, bool)
+        if not number or not 0 < cooldown_s < math.inf:
+            raise ConfigurationError(f"cooldown_s is {cooldown_s!r}; pass seconds above zero")
+        if hook is not None and not callable(hook):
+            raise ConfigurationError(f"hook is {hook!r}; pass a function that takes one event")
+        self._failures = failures
+        self._cooldown_s = cooldown_s
+        self._hook = hook
+        self._circuits: dict[str, _Circuit] = {}  # of hosts that have ever failed
+
+    def state(self, host: str) -> CircuitState:
+        """Return what the calls of a host meet; one that never failed is CLOSED."""
+        circuit = self._circuits.get(host)
+        return CircuitState.CLOSED if circuit is None else circuit.state
+
+    def check(self, host: str, now: float) -> None:
+        """Raise CircuitOpenError where a call would be refused now; it admits none."""
+        circuit = self._circuits.get(host)
+        if circuit is not None and (left_s := self._left_s(circuit, now)) > 0:
+            raise self._refusal(host, circuit, left_s)
+
+    def admit(self, host: str, now: float) -> Trial:
+        """Return what to tell the call's end with: `succeed`, `fail` or `abandon`, once each.
+
+        Raises CircuitOpenError.
+        """
+        circuit = self._circuits.get(host)
+        if circuit is None:
+            return Trial(host, 0)
+        if circuit.state is not CircuitState.CLOSED:
+            self.check(host, now)
+            circuit.turn(CircuitState.HALF_OPEN, now)
+        return Trial(host, circuit.epoch)
+
+    def succeed(self, trial: Trial) -> None:
+        """The host answered."""
+        circuit = self._circuits.get(trial.host)
+        if circuit is None or circuit.epoch != trial.epoch:
+            return
+        if circuit.state is CircuitState.CLOSED:
+            circuit.failures = 0
+        else:
+            circuit.turn(CircuitState.CLOSED, -math.inf)
+            circuit.failures = 0
+            emit(self._hook, CircuitClosed(trial.host))
+
+    def fail(self, trial: Trial, now: float) -> None:
+        """The call was lost, or the host answered that it is broken."""
+        circuit = self._circuits.get(trial.host)
+        if circuit is None:
+            circuit = self._circuits[trial.host] = _Circuit()
+        if circuit.epoch != trial.epoch:
+            return
+        circuit.failures += 1
+        if circuit.state is CircuitState.HALF_OPEN or circuit.failures >= self._failures:
+            circuit.turn(CircuitState.OPEN, now)
+            emit(self._hook, CircuitOpened(trial.host, circuit.failures, self._cooldown_s))
+
+    def abandon(self, trial: Trial, now: float) -> None:
+        """The call ended without a word about the host: it was cancelled, or never sent."""
+        circuit = self._circuits.get(trial.host)
+        if circuit is None or circuit.epoch != trial.epoch:
+            return
+        if circuit.state is CircuitState.HALF_OPEN:
+            circuit.turn(CircuitState.OPEN, now - self._cooldown_s)  # the next one may go at once
+
+    def _left_s(self, circuit: _Circuit, now: float) -> float:
+        if circuit.state is CircuitState.CLOSED or now < circuit.changed_at:
+            return 0.0
+        return circuit.changed_at + self._cooldown_s - now
+
+    def _refusal(self, host: str, circuit: _Circuit, left_s: float) -> CircuitOpenError:
+        what = (
+            "one call is on its way to see whether it is back"
+            if circuit.state is CircuitState.HALF_OPEN
+            else f"it is left alone for {left_s:.3g} s"
+        )
+        return CircuitOpenError(
+            f"{host} failed {circuit.failures} times in a row and {what}; nothing was sent",
+            host=host,
+            retry_after=left_s,
+        )
+
+    def __repr__(self) -> str:
+        states = {host: each.state.value for host, each in self._circuits.items()}
+        return (
+            f"CircuitBreaker(failures={self._failures}, cooldown_s={self._cooldown_s:g}, {states})"
+        )
