@@ -208,7 +208,7 @@ async def test_a_throttler_that_says_anew_what_a_task_is_is_entered() -> None:
     entered: list[str] = []
 
     class Gate(AsyncThrottler):
-        def execute_task(self, limit_id: str):  # type: ignore[no-untyped-def]
+        def execute_task(self, limit_id: str):  # type: ignore[no-untyped-def,override]
             entered.append(limit_id)
             return super().execute_task(limit_id)
 

@@ -40,9 +40,11 @@ class Ledger:
 
     def costs(self, limit_id: str) -> dict[str, int]:
         limit = self.limits[limit_id]
-        costs = {limit_id: limit.weight}
-        for pair in limit.linked_limits:
-            costs[pair.limit_id] = costs.get(pair.limit_id, 0) + pair.weight
+        pairs = [(pair.limit_id, pair.weight) for pair in limit.linked_limits]
+        costs: dict[str, int] = {}
+        for name, weight in [(limit_id, limit.weight), *pairs]:
+            assert isinstance(weight, int)
+            costs[name] = costs.get(name, 0) + weight
         return {name: weight for name, weight in costs.items() if weight}
 
     def used(self, name: str, now: float) -> int:
