@@ -41,6 +41,8 @@ from networkpype.errors import (
     ReconnectError,
     RedirectRefusedError,
     RequestTimeoutError,
+    SharedNonceError,
+    SharedTokenError,
     StreamGapError,
     ThrottleTimeoutError,
     TLSError,
@@ -84,6 +86,9 @@ from networkpype.rest.processor.time_synchronizer import TimeSynchronizerRESTPre
 from networkpype.rest.request import RESTRequest
 from networkpype.rest.response import RESTResponse
 from networkpype.retry import Backoff, RetryBudget, RetryDecision, RetryPolicy
+from networkpype.shared.limits import RedisLimitStore
+from networkpype.shared.nonces import RedisNonces
+from networkpype.shared.tokens import RedisTokens
 from networkpype.throttler.context import AsyncRequestContext, InFlightContext
 from networkpype.throttler.kinds import LimitKind, Priority
 from networkpype.throttler.rate_limit import (
@@ -204,6 +209,9 @@ __all__ = [
     "Reconnect",
     "ReconnectError",
     "RedirectRefusedError",
+    "RedisLimitStore",
+    "RedisNonces",
+    "RedisTokens",
     "RenewalFailed",
     "RequestFinished",
     "RequestTimeoutError",
@@ -216,6 +224,8 @@ __all__ = [
     "SessionMessage",
     "ShardMessage",
     "ShardedSession",
+    "SharedNonceError",
+    "SharedTokenError",
     "Stale",
     "StreamGapError",
     "SubscribeFailed",

@@ -15,7 +15,9 @@ NetworkpypeError
 │   │   └── TLSError                      certificate or handshake
 │   ├── RequestTimeoutError (TimeoutError)
 │   ├── RedirectRefusedError              3xx; credentials never follow a redirect
-│   └── WebSocketClosedError (ConnectionError)
+│   ├── WebSocketClosedError (ConnectionError)
+│   ├── SharedNonceError                  no nonce from the store; nothing was sent
+│   └── SharedTokenError                  no access token from the store
 ├── HTTPStatusError (OSError)             the exchange answered 4xx or 5xx
 │   ├── RateLimitedError                  429, 418, or 503 with Retry-After
 │   └── HTTPAuthenticationError           (AuthenticationError) 401, 403 to a private one
@@ -64,6 +66,8 @@ __all__ = [
     "ReconnectError",
     "RedirectRefusedError",
     "RequestTimeoutError",
+    "SharedNonceError",
+    "SharedTokenError",
     "StreamGapError",
     "TLSError",
     "ThrottleTimeoutError",
@@ -226,6 +230,47 @@ class WebSocketClosedError(TransportError, ConnectionError):
         super().__init__(message, outcome=outcome)
         self.code = code
         self.reason = reason
+
+
+class SharedNonceError(TransportError):
+    """Redis gave no nonce in time; nothing was signed or sent, and none is made up here.
+
+    `reason` is what failed, in a few words.
+    """
+
+    outcome = Outcome.NOT_SENT
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"no nonce came from Redis ({reason}); nothing was signed or sent, for one that is "
+            "made here could be another process's too; check that Redis runs and takes writes",
+            outcome=Outcome.NOT_SENT,
+        )
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason,)
+
+
+class SharedTokenError(TransportError):
+    """An access token could not be had from Redis, or not be kept there.
+
+    NOT_SENT: the exchange was not asked for one. UNKNOWN: it gave one, which this process uses and
+    the others do not have until its next renewal; where a refresh token is good for one use they
+    may be refused until then. `reason` is what failed, in a few words.
+    """
+
+    def __init__(self, reason: str, outcome: Outcome = Outcome.NOT_SENT) -> None:
+        done = (
+            "was not refreshed, for another process may be about to"
+            if outcome is Outcome.NOT_SENT
+            else "was refreshed and could not be kept for the other processes"
+        )
+        super().__init__(f"the access token {done}: {reason}", outcome=outcome)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self.outcome)
 
 
 class HTTPStatusError(NetworkpypeError, OSError):

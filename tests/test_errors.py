@@ -33,6 +33,8 @@ from networkpype.errors import (
     ReconnectError,
     RedirectRefusedError,
     RequestTimeoutError,
+    SharedNonceError,
+    SharedTokenError,
     StreamGapError,
     ThrottleTimeoutError,
     TLSError,
@@ -89,6 +91,9 @@ ERRORS: list[tuple[NetworkpypeError, Outcome, tuple[type[Exception], ...]]] = [
     (MessageTimeoutError("text"), NOT_SENT, (TimeoutError,)),
     (NotConnectedError("text"), NOT_SENT, (RuntimeError,)),
     (StreamGapError("text", lost=3), NOT_SENT, ()),
+    (SharedNonceError("late"), NOT_SENT, (TransportError,)),
+    (SharedTokenError("late"), NOT_SENT, (TransportError,)),
+    (SharedTokenError("late", UNKNOWN), UNKNOWN, (TransportError,)),
     (BufferFullError("text"), NOT_SENT, ()),
     (ThrottleTimeoutError("text", limit_id="ip"), NOT_SENT, (TimeoutError,)),
     (CircuitOpenError("text", host="a.example"), NOT_SENT, (ConnectionError,)),
@@ -104,7 +109,7 @@ def test_the_tree_says_what_it_promises(
 ) -> None:
     assert error.outcome is outcome
     assert all(isinstance(error, base) for base in bases)
-    if not isinstance(error, UnknownLimitError):
+    if not isinstance(error, (UnknownLimitError, SharedNonceError, SharedTokenError)):
         assert str(error) == "text"
 
 

@@ -24,7 +24,7 @@ LAYERS: list[set[str]] = [
     | {"retry"}
     | {"environment", "key_files", "opaque", "origins", "signing", "status", "wire"},
     # Data and policy: what is sent, what came, when it may go.
-    {"credentials", "shared", "throttler", "time_synchronizer", "timekeeping"}
+    {"credentials", "throttler", "time_synchronizer", "timekeeping"}
     | {"rest", "rest.build", "rest.method", "rest.request", "rest.response"}
     | {"websocket", "websocket.answers", "websocket.decoding", "websocket.dialects"}
     | {"websocket.heartbeat", "websocket.spoken", "websocket.subscriptions"}
@@ -37,7 +37,7 @@ LAYERS: list[set[str]] = [
     | {"websocket.pings", "websocket.session"},
     {"factory"},
     # The users of all that, the front door among them.
-    {"", "__main__", "cli", "contrib", "exchanges", "testing"},
+    {"", "__main__", "cli", "contrib", "exchanges", "shared", "testing"},
 ]
 
 # Who may import aiohttp at run time: where bytes travel, and the server to travel to.
@@ -49,7 +49,7 @@ MEETS_AIOHTTP = {"factory", "rest.connection", "testing", "transport"} | {
 
 # What a room may not import although its layer could.
 FORBIDDEN = [
-    ("auth", {"asyncio", "aiohttp", "socket", "ssl"}),
+    ("auth", {"asyncio", "aiohttp", "networkpype.shared", "redis", "socket", "ssl"}),
     ("rest", {"networkpype.websocket"}),
     ("rest.connection", {"networkpype.auth"}),
     ("signing", {"asyncio", "aiohttp"}),
@@ -105,11 +105,18 @@ INSIDE = (
         "websocket.session.watch",
     }
     | {"throttler.configuration", "throttler.lanes", "throttler.learning", "throttler.lessons"}
-    | {"throttler.lines", "throttler.local_queue", "throttler.meters", "throttler.shared_queue"}
+    | {
+        "throttler.lines",
+        "throttler.local_queue",
+        "throttler.local_share",
+        "throttler.meters",
+        "throttler.shared_queue",
+    }
     | {"throttler.store"}
     | {"auth.access_tokens", "auth.login_steps", "auth.setbacks", "auth.wallet_login"}
     | {"auth.actions", "auth.patterns", "auth.schemes", "exchanges", "signing", "testing"}
     | {"__main__", "cli", "contrib"}
+    | {"shared.clock", "shared.insist", "shared.link", "shared.telling"}
 )
 # Classes for networkpype itself in a module that users know.
 INSIDE_CLASSES = {

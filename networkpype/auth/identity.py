@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 
 from networkpype.credentials import Credentials
 from networkpype.errors import ConfigurationError, MissingCredentialsError, NetworkpypeError
 from networkpype.redact import scrub
 from networkpype.signing.methods import Signer, SigningMethod
-from networkpype.signing.nonces import Nonces, NonceUnit
+from networkpype.signing.nonces import Nonces, NonceSource, NonceUnit, ReservedNonces
+
+if TYPE_CHECKING:
+    from networkpype.auth.access_tokens import TokenStore
 
 __all__ = ["Identity", "TimeSource"]
 
@@ -28,7 +31,8 @@ class Identity:
 
     A scheme or pattern asks it for everything that is secret or new. `key`, `passphrase`, `memo`
     and `wallet` are texts, empty where the credentials have none. ``time()`` is the exchange's time
-    in Unix seconds; ``nonce()`` is greater than every one before, unless the source is yours.
+    in Unix seconds; ``nonce()`` is greater than every one before, unless the source is yours. One
+    with a `reserve` is awaited for each signature: ``nonce()`` works in `signed` alone then.
     """
 
     # Attributes and not methods, for a signature calls them and each frame counts.
@@ -41,11 +45,13 @@ class Identity:
         "_new_id",
         "_nonces",
         "_signers",
+        "awaited_nonces",
         "key",
         "memo",
         "nonce",
         "passphrase",
         "time",
+        "token_store",
         "wallet",
     )
 
@@ -54,14 +60,25 @@ class Identity:
         credentials: Credentials,
         time_source: TimeSource,
         *,
-        nonce: Callable[[], int | str] | None = None,
+        nonce: Callable[[], int | str] | NonceSource | None = None,
         new_id: Callable[[], int | str] | None = None,
         nonce_unit: NonceUnit = "ms",
+        token_store: TokenStore | None = None,
     ) -> None:
         if not isinstance(credentials, Credentials):
             raise ConfigurationError(
                 f"credentials is a {type(credentials).__name__}; pass Credentials(key=..., ...)"
             )
+        self.awaited_nonces: ReservedNonces | None = None
+        """Where nonces have to be awaited."""
+        if callable(getattr(nonce, "reserve", None)):
+            nonce = self.awaited_nonces = ReservedNonces(cast("NonceSource", nonce))
+        if token_store is not None and not callable(getattr(token_store, "renewed", None)):
+            raise ConfigurationError(
+                f"token_store is a {type(token_store).__name__}; pass one such as RedisTokens"
+            )
+        self.token_store = token_store
+        """Who keeps the access token for other processes as well, None for nobody."""
         for name, source in (("nonce", nonce), ("new_id", new_id)):
             if source is not None and not callable(source):
                 raise ConfigurationError(f"{name} is a {type(source).__name__}; pass a callable")
@@ -70,7 +87,7 @@ class Identity:
         self._nonces: Nonces | None = None
         if nonce is None:
             nonce = self._nonces = Nonces(nonce_unit, self.time)
-        self.nonce = nonce
+        self.nonce = cast("Callable[[], int | str]", nonce)
         self._new_id = new_id
         self._kept: dict[str, Any] = {}
         # By id, for the hash of a method costs more than its signature; the method is kept with it.
@@ -93,12 +110,17 @@ class Identity:
         if self._nonces is not None:  # those of the caller have a clock of their own
             self._nonces.use_clock(self.time)
 
+    async def signed(self, sign: Callable[[], T]) -> T:
+        """Return what `sign` makes, with a nonce that is awaited first where they have to be."""
+        return sign() if self.awaited_nonces is None else await self.awaited_nonces.signed(sign)
+
     def random_text(self) -> str:
         """Return a text that never comes again, for exchanges whose nonce is no number.
 
         From `nonce` where that gives texts, else from `new_id`, else 32 hex digits.
         """
-        if not isinstance(self.nonce, Nonces) and isinstance(text := self.nonce(), str):
+        counts = isinstance(self.nonce, (Nonces, ReservedNonces))
+        if not counts and isinstance(text := self.nonce(), str):
             return text
         return str(self._new_id()) if self._new_id is not None else uuid.uuid4().hex
 

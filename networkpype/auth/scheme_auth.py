@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 from networkpype.auth.base import Auth
 from networkpype.auth.identity import Identity
 from networkpype.auth.patterns.base import WebSocketAuthPattern
 from networkpype.auth.schemes.base import RESTScheme
-from networkpype.copying import shallow_copy
+from networkpype.copying import copy_value, shallow_copy
 from networkpype.credentials import Credentials
 from networkpype.errors import ConfigurationError
 from networkpype.origins import is_loopback, origin_of
 from networkpype.rest.request import RESTRequest
-from networkpype.signing.nonces import NonceUnit
+from networkpype.signing.nonces import NonceSource, NonceUnit, NoNonceReservedError
 from networkpype.time_synchronizer import TimeSynchronizer
 from networkpype.websocket.request import WebSocketRequest
 from networkpype.wire import split_url
+
+if TYPE_CHECKING:
+    from networkpype.auth.access_tokens import TokenStore
 
 __all__ = ["SchemeAuth"]
 
@@ -34,6 +38,8 @@ class SchemeAuth(Auth):
 
     `nonce` replaces the strictly increasing numbers in `nonce_unit`, `new_id` gives the ids of
     messages. Share one instance among all connections of an API key: two would repeat nonces.
+    Several processes share nonces that are awaited (`RedisNonces`), and the access token where
+    `token_store` keeps it (`RedisTokens`).
     `ws_pattern` is the pattern, bound; each connection has its own, by `for_connection`, which the
     factory calls for every WebSocket manager: that one's is ``manager.auth.ws_pattern``.
     `throttler_limit_id` is the rate limit of the REST calls by which the pattern gets its keys and
@@ -47,9 +53,10 @@ class SchemeAuth(Auth):
         pattern: WebSocketAuthPattern | None = None,
         *,
         time_provider: TimeSynchronizer | None = None,
-        nonce: Callable[[], int | str] | None = None,
+        nonce: Callable[[], int | str] | NonceSource | None = None,
         new_id: Callable[[], int | str] | None = None,
         nonce_unit: NonceUnit = "ms",
+        token_store: TokenStore | None = None,
         origins: Collection[str] = (),
         domains: Collection[str] = (),
         throttler_limit_id: str = "",
@@ -64,7 +71,12 @@ class SchemeAuth(Auth):
                 f"pattern is a {_named(pattern)}; pass a WebSocketAuthPattern instance"
             )
         self._identity = Identity(
-            credentials, self.time_provider, nonce=nonce, new_id=new_id, nonce_unit=nonce_unit
+            credentials,
+            self.time_provider,
+            nonce=nonce,
+            new_id=new_id,
+            nonce_unit=nonce_unit,
+            token_store=token_store,
         )
         self.ws_pattern = None if pattern is None else pattern.bound_to(self._identity)
         if self.ws_pattern is not None and throttler_limit_id:
@@ -130,8 +142,11 @@ class SchemeAuth(Auth):
         text = request.url
         if type(text) is not str or text[: text.find("/", 8) + 1] not in self._beginnings:
             self._check_origin(request)
+        identity = self._identity
         try:
-            return self._scheme.sign(request, self._identity)
+            if identity.awaited_nonces is None:
+                return self._scheme.sign(request, identity)
+            return await identity.signed(partial(self._scheme.sign, request, identity))
         except UnicodeError:
             pass  # raised below, for the repr of this error shows all that is signed
         raise ConfigurationError(
@@ -141,8 +156,21 @@ class SchemeAuth(Auth):
 
     async def ws_authenticate(self, request: WebSocketRequest) -> WebSocketRequest:
         """Return the message with what the pattern puts into private ones."""
-        if self.ws_pattern is not None:
-            request.payload = self.ws_pattern.sign_message(request.payload)
+        if self.ws_pattern is None:
+            return request
+        sign, payload = self.ws_pattern.sign_message, request.payload
+        if self._identity.awaited_nonces is None:
+            request.payload = sign(payload)
+            return request
+        # Few messages take a nonce, and the others need not wait for one. The pattern may have
+        # begun to write into what it was given.
+        try:
+            request.payload = sign(copy_value(payload))
+        except NoNonceReservedError:
+            pass
+        else:
+            return request
+        request.payload = await self._identity.signed(partial(sign, payload))
         return request
 
     def _check_origin(self, request: RESTRequest) -> None:

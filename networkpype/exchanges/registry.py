@@ -5,12 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from networkpype.auth.scheme_auth import SchemeAuth
 from networkpype.credentials import Credentials
 from networkpype.errors import ConfigurationError
 from networkpype.exchanges.exchange import Exchange
 from networkpype.time_synchronizer import TimeSynchronizer
+
+if TYPE_CHECKING:
+    from networkpype.auth.access_tokens import TokenStore
+    from networkpype.signing.nonces import NonceSource
 
 __all__ = ["exchange", "exchange_auth", "names"]
 
@@ -86,8 +91,9 @@ def exchange_auth(
     credentials: Credentials,
     *,
     time_provider: TimeSynchronizer | None = None,
-    nonce: Callable[[], int | str] | None = None,
+    nonce: Callable[[], int | str] | NonceSource | None = None,
     new_id: Callable[[], int | str] | None = None,
+    token_store: TokenStore | None = None,
     sandbox: bool = False,
     throttler_limit_id: str = "",
 ) -> SchemeAuth:
@@ -95,7 +101,8 @@ def exchange_auth(
 
     `name` may be an `Exchange` as well: your own, or one `at` another address. Credentials that
     name `origins` are bound to those instead. `throttler_limit_id` is the rate limit of the REST
-    calls that a socket's login makes, for a listen key or a token.
+    calls that a socket's login makes, for a listen key or a token. Several processes share nonces
+    by `nonce`, a `RedisNonces`, and an access token by `token_store`, a `RedisTokens`.
 
     Raises MissingCredentialsError where a field is lacking that the exchange asks for, or the file
     of a private key, and ConfigurationError where that file is blank or others may read it. A
@@ -125,6 +132,7 @@ def exchange_auth(
         nonce=nonce,
         new_id=new_id,
         nonce_unit=found.nonce_unit,
+        token_store=token_store,
         origins=found.origins,
         domains=found.domains,
         throttler_limit_id=throttler_limit_id,

@@ -7,18 +7,27 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from networkpype.errors import ConfigurationError
 from networkpype.signing.encodings import check_known
 from networkpype.signing.high_water import HighWaterMark
 
-__all__ = ["NonceUnit", "Nonces"]
+__all__ = [
+    "PER_SECOND",
+    "NoNonceReservedError",
+    "NonceSource",
+    "NonceUnit",
+    "Nonces",
+    "ReservedNonces",
+]
+
+T = TypeVar("T")
 
 NonceUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
 """What a nonce near the time counts."""
 
-_PER_SECOND: dict[NonceUnit, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+PER_SECOND: dict[NonceUnit, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 # One write to the disk in so many seconds, and at most so far ahead of the clock after a restart.
 _RESERVED_S = 10
 _INFINITE = math.inf
@@ -41,8 +50,8 @@ class Nonces:
         *,
         high_water: str | os.PathLike[str] | None = None,
     ) -> None:
-        check_known("nonce unit", unit, _PER_SECOND)
-        self._unit, self._per_second = unit, _PER_SECOND[unit]
+        check_known("nonce unit", unit, PER_SECOND)
+        self._unit, self._per_second = unit, PER_SECOND[unit]
         self._time = time
         self._last = 0
         self._lock = threading.Lock()
@@ -89,6 +98,50 @@ class Nonces:
             return
         mark.raise_to(nonce + _RESERVED_S * self._per_second)
         self._reserved = mark.value
+
+
+class NonceSource(Protocol):
+    """Gives nonces that have to be awaited, for others elsewhere take from the same."""
+
+    async def reserve(self) -> int:
+        """Return a number above all that anybody was given; one that is not used is skipped."""
+        ...
+
+
+class NoNonceReservedError(ConfigurationError):
+    """A nonce was wanted at once where each has to be awaited."""
+
+
+class ReservedNonces:
+    """Hand out nonces of a `NonceSource`, each to the one signature that it was awaited for."""
+
+    def __init__(self, source: NonceSource) -> None:
+        self._source = source
+        self._ready = threading.local()
+
+    async def signed(self, sign: Callable[[], T]) -> T:
+        """Await a nonce and return what `sign` makes with it; a call in it returns the nonce."""
+        number = await self._source.reserve()
+        # From here on nothing is awaited, so in this thread no other signature comes between.
+        self._ready.number = number
+        try:
+            return sign()
+        finally:
+            self._ready.number = None
+
+    def __call__(self) -> int:
+        number: int | None = getattr(self._ready, "number", None)
+        if number is None:
+            raise NoNonceReservedError(
+                "this signature takes a nonce at once, or a second one, and the nonces of "
+                f"{type(self._source).__name__} have to be awaited; log in with an API key of its "
+                "own and without nonce="
+            )
+        self._ready.number = None
+        return number
+
+    def __repr__(self) -> str:
+        return f"ReservedNonces({type(self._source).__name__})"
 
 
 def _settled(path: str | os.PathLike[str]) -> Path:

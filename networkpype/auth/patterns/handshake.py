@@ -68,7 +68,14 @@ class HandshakeLogin(WebSocketAuthPattern):
         self._write_time = time_writer(self.timestamp)
 
     async def pre_auth(self, rest: RESTCaller | None) -> PreAuth:
-        return PreAuth(self.url, self.signed_headers(self.identity.time()), self.lifetime_s)
+        if self.nonce == "source":
+            headers = await self.identity.signed(self._headers_now)
+        else:
+            headers = self._headers_now()
+        return PreAuth(self.url, headers, self.lifetime_s)
+
+    def _headers_now(self) -> dict[str, str]:
+        return self.signed_headers(self.identity.time())
 
     def signed_headers(self, now: float) -> dict[str, str]:
         """Return the headers of a handshake at this time, in Unix seconds."""

@@ -1,0 +1,261 @@
+"""Rate limits that several processes share, counted in Redis."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from networkpype.errors import ConfigurationError
+from networkpype.shared.clock import ServerClock
+from networkpype.shared.link import Prepared, RedisLink, RedisLostError, Script
+from networkpype.shared.telling import Known, Subject, Telling
+from networkpype.throttler.kinds import LimitKind
+from networkpype.throttler.store.base import Capacity
+from networkpype.throttler.store.shared import (
+    Batch,
+    Correction,
+    Reply,
+    SharedUsage,
+    StoreLostError,
+)
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+__all__ = ["RedisLimitStore", "RedisLimits"]
+
+_SCRIPT = Script(files("networkpype.shared").joinpath("limits.lua").read_text(encoding="utf-8"))
+_GRANTED = (0.0,)
+_GRACE_S = 2.0
+"""After a restart of Redis, for all who share it to come back: the longest wait between two tries
+to reach it, and the time that one takes."""
+
+
+class RedisLimitStore:
+    """Counts the calls of all throttlers, in any process on any machine, that share one `name`.
+
+    ::
+
+        store = RedisLimitStore("redis://127.0.0.1:6379", name="binance-main")
+        throttler = AsyncThrottler(limits, store=store)
+        ...
+        await store.close()
+
+    Give it the limits of one API key (or address) under one name, the same in every process; what
+    is different there (a margin, a share) holds for the calls of that throttler. One script decides
+    about a call under all its limits, in one round trip, by the clock of Redis.
+
+    A call that is under way counts until its answer, and where its process dies for `lease_s`
+    seconds more and then an interval. `timeout_s` is how long an answer of Redis may take before it
+    counts as lost. Then nothing goes until it is back (LimitStoreLost, LimitStoreRestored); with
+    `local_share_pct` calls go on at that percentage of each limit after one interval of quiet. Give
+    each of n processes less than 100 / n.
+
+    Redis that comes back without its counts is quiet for the longest time for which a call may
+    count, `most_paused_s` at most: below the longest interval, limits may be broken then. Let Redis
+    keep its data (appendonly) rather.
+
+    `redis` is a URL or a client of `redis.asyncio`, which stays yours to close. Needs the extra
+    `redis`. Raises MissingExtraError, and ConfigurationError for a wrong argument.
+    """
+
+    def __init__(
+        self,
+        redis: Redis | str,
+        *,
+        name: str,
+        lease_s: float = 10.0,
+        timeout_s: float = 1.0,
+        local_share_pct: float | None = None,
+        most_paused_s: float = math.inf,
+    ) -> None:
+        if not isinstance(name, str) or not name or set(name) & set("{}"):
+            raise ConfigurationError(
+                f"name is what the processes call what they share, without braces; got {name!r}"
+            )
+        for option, seconds in (("lease_s", lease_s), ("most_paused_s", most_paused_s)):
+            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 1:
+                raise ConfigurationError(f"{option} is seconds of at least 1, got {seconds!r}")
+        if lease_s == math.inf:
+            raise ConfigurationError("lease_s is finite: a process that died would hold for ever")
+        if local_share_pct is not None and not 0 < local_share_pct <= 100:
+            raise ConfigurationError(
+                f"local_share_pct is a percentage above 0 and up to 100, got {local_share_pct!r}"
+            )
+        RedisLink(redis, timeout_s=timeout_s)  # refuses what it refuses
+        self._redis = redis
+        self.name = name
+        self.lease_s = float(lease_s)
+        self.timeout_s = float(timeout_s)
+        self.local_share_pct = local_share_pct
+        self.most_paused_s = float(most_paused_s)
+        self._joined: list[RedisLimits] = []
+
+    def join(self) -> RedisLimits:
+        """Return the way to Redis for one more throttler; AsyncThrottler calls it."""
+        joined = RedisLimits(self, RedisLink(self._redis, timeout_s=self.timeout_s))
+        self._joined.append(joined)
+        return joined
+
+    async def close(self) -> None:
+        """Close the connections; calls that come later open them again."""
+        for joined in self._joined:
+            await joined.close()
+
+    async def __aenter__(self) -> RedisLimitStore:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f'RedisLimitStore(name="{self.name}")'
+
+
+class RedisLimits:
+    """One throttler's way to the counts in Redis: what it knows of them, and runs of the script."""
+
+    script = _SCRIPT
+    clock = Script("return redis.call('TIME')")
+
+    def __init__(self, store: RedisLimitStore, link: RedisLink) -> None:
+        self.lease_s = store.lease_s
+        self.before_close: Callable[[], Awaitable[None]] | None = None
+        self._link = link
+        self._most_paused_s = store.most_paused_s
+        self._clock = ServerClock()
+        self._telling = Telling(
+            self.script,
+            f"{{networkpype:{store.name}}}",
+            store.lease_s,
+            store.timeout_s,
+            _GRACE_S + store.timeout_s,
+            store.most_paused_s,
+            self._clock.estimate,
+        )
+        self._process = self._telling.process.encode()
+        self._paused_s = 0.0
+        self._born = ""
+        self._at_us = 0
+        self._server = ""
+        self._known_until = -math.inf
+
+    def configure(self, limits: Mapping[str, Capacity]) -> None:
+        self._telling.configure(limits)
+        longest_s = max(map(_pause_s, limits.values()), default=0.0)
+        self._paused_s = min(longest_s, self._most_paused_s)
+
+    async def run(self, batch: Batch, now: Callable[[], float]) -> Reply:
+        link = self._link
+        was_connected = link.connected
+        try:
+            if was_connected:
+                short = self._short(batch, now)
+                if short is not None:
+                    return await self._run_short(short, batch, now)
+            return await self._exchange(batch, now)
+        except RedisLostError as error:
+            if error.late or not was_connected:
+                raise StoreLostError(error.reason) from None
+        # A connection that nobody used for a while is often dead; that is not yet a loss.
+        asks = [ask._replace(again=True) for ask in batch.asks]
+        try:
+            return await self._exchange(replace(batch, asks=asks), now)
+        except RedisLostError as error:
+            raise StoreLostError(error.reason) from None
+
+    async def close(self) -> None:
+        """Tell Redis what is to be told and close the connection, each within the deadline."""
+        try:
+            if self.before_close is not None:
+                await self.before_close()
+        finally:
+            await self._link.close()
+
+    def _known(self, now: float) -> Known:
+        if now > self._known_until:  # what is that old, Redis itself forgets
+            self._born, self._at_us = "", 0
+        server = self._link.server
+        return Known(self._born, self._at_us, server, self._server not in ("", server))
+
+    def _short(self, batch: Batch, now: Callable[[], float]) -> Prepared | None:
+        """Return the short form of a batch that is one ask, for the first time, and no more."""
+        asks = batch.asks
+        if len(asks) != 1 or asks[0].again or asks[0].waited_s or not batch.is_lone:
+            return None
+        known = self._known(now())
+        return self._telling.short(asks[0], known) if known.born and not known.moved else None
+
+    async def _run_short(self, short: Prepared, batch: Batch, now: Callable[[], float]) -> Reply:
+        call = b"%b.%d" % (self._process, batch.asks[0].call_id)
+        sent_at = now()
+        told = await self._link.run_prepared(short, call, b"%d" % self._at_us)
+        if told[:1] in (b"[", "["):
+            return self._read(told, batch, self._telling.subject(batch), sent_at, now())
+        seconds, us, *used = told.split()
+        usage = {
+            charge.limit_id: SharedUsage(float(units), 0.0)
+            for charge, units in zip(batch.asks[0].charges, used, strict=True)
+        }
+        at_us = int(seconds) * 1_000_000 + int(us)
+        return self._note(at_us, sent_at, now(), False) or Reply(False, _GRANTED, usage)
+
+    async def _exchange(self, batch: Batch, now: Callable[[], float]) -> Reply:
+        telling, link = self._telling, self._link
+        if not link.connected:
+            await link.connect()
+        if telling.has_fixed and self._clock.unknown:
+            sent_at = now()
+            seconds, us = await link.run(self.clock, telling.everything.keys[:1], ())
+            self._clock.sample(int(seconds) + int(us) / 1e6, sent_at, now())
+        return await self._tell(batch, telling.subject(batch), now)
+
+    async def _tell(self, batch: Batch, subject: Subject, now: Callable[[], float]) -> Reply:
+        sent_at = now()
+        text = self._telling.text(batch, subject, self._known(sent_at), sent_at)
+        told = await self._link.run(self.script, subject.keys, (text,))
+        return self._read(told, batch, subject, sent_at, now())
+
+    def _read(
+        self, told: bytes | str, batch: Batch, subject: Subject, sent_at: float, came_at: float
+    ) -> Reply:
+        status, at, *rest = json.loads(told)
+        if status == "forgot":
+            self._clock.sample(int(at) / 1e6, sent_at, came_at)
+            self._born, self._at_us = "", 0
+            return Reply(True)
+        self._born, waits, usage, corrections, quiet_us = rest
+        return self._note(int(at), sent_at, came_at, batch.reset) or Reply(
+            False,
+            [wait / 1e6 for wait in waits],
+            {
+                name: SharedUsage(units, blocked_us / 1e6)
+                for name, (units, blocked_us) in zip(subject.names, usage, strict=True)
+            },
+            [
+                Correction(seen.limit_id, before, after)
+                for seen, (before, after) in zip(batch.seen, corrections, strict=True)
+            ],
+            max(quiet_us / 1e6, self._paused_s if batch.reset else 0.0),
+        )
+
+    def _note(self, at_us: int, sent_at: float, came_at: float, reset: bool) -> Reply | None:
+        """Note when it was done; where a clock was set anew since the last, all is in doubt."""
+        stepped = self._clock.sample(at_us / 1e6, sent_at, came_at)
+        self._at_us, self._server = at_us, self._link.server
+        self._known_until = sent_at + self._telling.life_s
+        return Reply(True) if stepped and not reset else None
+
+    def __repr__(self) -> str:
+        return f"RedisLimits({self._link!r})"
+
+
+def _pause_s(capacity: Capacity) -> float:
+    """Return for how long the script keeps a limit quiet after a reset."""
+    if capacity.per_second:
+        return max(1.0, capacity.units / capacity.per_second)
+    return 1.0 if capacity.kind is LimitKind.CONCURRENT else max(1.0, capacity.time_interval)

@@ -1,0 +1,484 @@
+"""The queue before a shared store that is made up and can be made to fail, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import pytest
+
+from networkpype import AsyncThrottler, RateLimit
+from networkpype.errors import ThrottleTimeoutError
+from networkpype.hooks import (
+    Event,
+    LimitCorrected,
+    LimitStoreLost,
+    LimitStoreRestored,
+    ThrottleWaited,
+)
+from networkpype.testing.virtual_time import virtual_time
+from networkpype.throttler.kinds import Priority
+from networkpype.throttler.learning import Answer, UsedHeader
+from networkpype.throttler.store.base import Account, Capacity
+from networkpype.throttler.store.memory import MemoryStore
+from networkpype.throttler.store.shared import (
+    Batch,
+    Correction,
+    Hold,
+    Reply,
+    SharedUsage,
+    StoreLostError,
+)
+
+TRIP_S = 0.01
+
+
+class MadeUp:
+    """A store that counts in this process, and answers after a round trip of virtual time."""
+
+    def __init__(self, local_share_pct: float | None = None) -> None:
+        self.local_share_pct = local_share_pct
+        self.lease_s = 9.0
+        self.before_close: Callable[[], Awaitable[None]] | None = None
+        self.batches: list[Batch] = []
+        self.at: list[float] = []
+        self.lost: str | Exception | None = None
+        self.loses_replies = False
+        self.forgot = False
+        self.under_way = 0
+        self.most_under_way = 0
+        self.corrections: list[Correction] = []
+        self._store = MemoryStore()
+        self._limits: Mapping[str, Capacity] = {}
+        self._granted: dict[int, tuple[Account, Hold]] = {}
+        self._times: dict[int, float] = {}
+
+    def join(self) -> MadeUp:
+        return self
+
+    def configure(self, limits: Mapping[str, Capacity]) -> None:
+        self._store.configure(limits)
+        self._limits = limits
+
+    async def run(self, batch: Batch, now: Callable[[], float]) -> Reply:
+        self.batches.append(batch)
+        self.at.append(now())
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            await asyncio.sleep(TRIP_S / 2)
+            if isinstance(self.lost, Exception):
+                raise self.lost
+            if self.lost:
+                raise StoreLostError(self.lost)
+            if self.forgot and not batch.reset:
+                return Reply(True)
+            self.forgot = False
+            reply = self._answer(batch, now())
+            await asyncio.sleep(TRIP_S / 2)
+        finally:
+            self.under_way -= 1
+        if self.loses_replies:
+            raise StoreLostError("the answer was lost")
+        return reply
+
+    def _answer(self, batch: Batch, now: float) -> Reply:
+        for name, for_s in batch.blocks.items():
+            self._store.block(name, now + for_s, now)
+        if batch.reset:
+            for name, limit in self._limits.items():
+                self._store.block(name, now + limit.time_interval, now)
+        for call in batch.settled:
+            self._granted.pop(call.call_id)[0].settle(now)
+        for call in batch.refunds:
+            if call.call_id in self._granted:
+                account, hold = self._granted.pop(call.call_id)
+                account.refund(None if hold is Hold.UNTIL_SETTLED else self._at(call.call_id))
+        waits = []
+        for ask in batch.asks:
+            if ask.again and ask.call_id in self._granted:
+                waits.append(0.0)
+                continue
+            account = self._store.account(ask.charges)
+            free_at = account.try_charge(now, None, ask.hold is Hold.UNTIL_SETTLED)
+            if free_at is None:
+                self._granted[ask.call_id] = account, ask.hold
+                self._times[ask.call_id] = now
+            waits.append(0.0 if free_at is None else min(free_at - now, 60.0))
+        usage = {}
+        for name in self._limits:
+            told = self._store.usage(name, now)
+            usage[name] = SharedUsage(told.used, max(0.0, told.blocked_until - now))
+        corrections, self.corrections = self.corrections, []
+        return Reply(False, waits, usage, corrections, 1.0 if batch.reset else 0.0)
+
+    def _at(self, call_id: int) -> float:
+        return self._times[call_id]
+
+
+def make(
+    store: MadeUp, *limits: RateLimit, **options: object
+) -> tuple[AsyncThrottler, list[Event]]:
+    events: list[Event] = []
+    throttler = AsyncThrottler(
+        list(limits) or [RateLimit("order", 2, 1.0)],
+        safety_margin_pct=0,
+        store=store,
+        hook=events.append,
+        **options,  # type: ignore[arg-type]
+    )
+    return throttler, events
+
+
+def time_now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@virtual_time
+async def test_an_acquire_is_one_question() -> None:
+    store = MadeUp()
+    throttler, events = make(store)
+    await throttler.acquire("order")
+    assert time_now() == pytest.approx(TRIP_S)
+    assert len(store.batches) == 1
+    assert store.batches[0].asks[0].hold is Hold.FINAL
+    assert events == []
+
+
+@virtual_time
+async def test_one_question_is_under_way_and_the_next_holds_all_that_came() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 1_000, 1.0))
+    await asyncio.gather(*(throttler.acquire("order") for _ in range(40)))
+    assert store.most_under_way == 1
+    assert [len(batch.asks) for batch in store.batches] == [1, 16, 23]
+
+
+@virtual_time
+async def test_it_asks_again_when_it_was_told_to_and_in_order() -> None:
+    store = MadeUp()
+    throttler, events = make(store)
+    done: list[int] = []
+
+    async def call(number: int) -> None:
+        await throttler.acquire("order")
+        done.append(number)
+
+    await asyncio.gather(*(call(number) for number in range(6)))
+    assert done == list(range(6))
+    assert time_now() == pytest.approx(2.0 + 2 * TRIP_S, abs=0.03)
+    assert len(store.batches) <= 8
+    assert [type(event) for event in events] == [ThrottleWaited] * 4
+
+
+@virtual_time
+async def test_a_better_priority_is_asked_for_first() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 1, 1.0))
+    await throttler.acquire("order")
+    done: list[str] = []
+
+    async def call(priority: Priority) -> None:
+        await throttler.acquire("order", priority=priority)
+        done.append(priority.name)
+
+    async with asyncio.TaskGroup() as group:
+        for priority in (Priority.QUERY, Priority.PLACE, Priority.CANCEL):
+            group.create_task(call(priority))
+            await asyncio.sleep(0.05)
+    assert done == ["CANCEL", "PLACE", "QUERY"]
+
+
+@virtual_time
+async def test_a_grant_for_one_that_is_gone_is_given_back() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 1, 1_000.0))
+    for alone in (True, False):
+        others = [] if alone else [asyncio.create_task(throttler.acquire("order"))]
+        gone = asyncio.create_task(throttler.acquire("order"))
+        await asyncio.sleep(TRIP_S * 0.7)  # granted, and the answer is on its way
+        for each in (*others, gone):
+            each.cancel()
+        await asyncio.gather(*others, gone, return_exceptions=True)
+        await asyncio.sleep(0.1)
+        assert [call.call_id for call in store.batches[-1].refunds] != []
+    async with asyncio.timeout(1):
+        await throttler.acquire("order")
+
+
+@virtual_time
+async def test_a_call_under_way_is_renewed_every_third_of_the_lease() -> None:
+    store = MadeUp()
+    throttler, _ = make(store)
+    async with throttler.in_flight("order"):
+        await asyncio.sleep(9.5)
+    await asyncio.sleep(1)
+    renewed = [at for at, batch in zip(store.at, store.batches, strict=True) if batch.renewals]
+    assert renewed == pytest.approx([3.0, 6.0, 9.0], abs=0.05)
+    assert [call.age_s for batch in store.batches for call in batch.settled] == pytest.approx(
+        [0.02], abs=0.005
+    )
+
+
+@virtual_time
+async def test_a_call_that_is_prepared_is_lifted_by_its_first_renewal() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 1, 1.0))
+    async with throttler.in_flight("order", departed=False) as flight:
+        assert store.batches[0].asks[0].hold is Hold.PREPARED
+        await flight.depart()
+        assert len(store.batches) == 1  # it does not wait for that
+        await asyncio.sleep(0.1)
+        assert [len(batch.renewals) for batch in store.batches] == [0, 1]
+
+
+@virtual_time
+async def test_what_is_prepared_for_longer_than_an_interval_asks_anew() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 1, 1.0))
+    async with throttler.in_flight("order", departed=False) as flight:
+        await asyncio.sleep(1.5)
+        await flight.depart()
+        asked = [ask.call_id for batch in store.batches for ask in batch.asks]
+        assert len(set(asked)) == 2
+
+
+@virtual_time
+async def test_a_wait_that_cannot_be_kept_is_refused_by_the_first_answer() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 1, 10.0))
+    await throttler.acquire("order", max_wait=0)
+    began = time_now()
+    for max_wait in (0.0, 0.001, 5.0):
+        with pytest.raises(ThrottleTimeoutError) as raised:
+            await throttler.acquire("order", max_wait=max_wait)
+        assert raised.value.forecast_s == pytest.approx(10.0, abs=0.2)
+    assert time_now() - began < 0.1
+    await throttler.acquire("order", max_wait=11)
+
+
+@virtual_time
+async def test_a_wait_is_over_when_it_is_over() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 1, 10.0))
+    await throttler.acquire("order")
+    store.lost = "gone"
+    began = time_now()
+    with pytest.raises(ThrottleTimeoutError):
+        await throttler.acquire("order", max_wait=3)
+    assert time_now() - began == pytest.approx(3.0, abs=0.001)
+    store.lost = None
+    await asyncio.sleep(2)
+
+
+@virtual_time
+async def test_a_loss_and_a_return_are_told_once_each_and_nobody_is_lost() -> None:
+    store = MadeUp()
+    throttler, events = make(store, RateLimit("order", 100, 1.0))
+    await throttler.acquire("order")
+    store.lost = "ConnectionError"
+    waiting = [asyncio.create_task(throttler.acquire("order")) for _ in range(5)]
+    await asyncio.sleep(3)
+    assert not any(task.done() for task in waiting)
+    assert 4 <= len(store.batches) <= 90  # it backs off
+    store.lost = None
+    await asyncio.gather(*waiting)
+    changes = [event for event in events if not isinstance(event, ThrottleWaited)]
+    assert changes[0] == LimitStoreLost("ConnectionError", None)
+    assert isinstance(changes[1], LimitStoreRestored)
+    assert changes[1].lost_for_s == pytest.approx(3.5, abs=0.6)
+    assert len(changes) == 2
+
+
+@virtual_time
+async def test_what_was_granted_without_an_answer_is_charged_once() -> None:
+    store = MadeUp()
+    throttler, events = make(store, RateLimit("order", 5, 1_000.0))
+    await throttler.acquire("order")
+    store.loses_replies = True
+    waiting = [asyncio.create_task(throttler.acquire("order")) for _ in range(3)]
+    await asyncio.sleep(0.5)
+    store.loses_replies = False
+    await asyncio.gather(*waiting)
+    assert throttler.snapshot()["order"].used == 4
+    assert any(ask.again for batch in store.batches for ask in batch.asks)
+    assert len([event for event in events if isinstance(event, LimitStoreLost)]) == 1
+
+
+@virtual_time
+async def test_one_that_left_while_nothing_was_sure_is_given_back() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 1, 1_000.0))
+    store.loses_replies = True
+    waiting = asyncio.create_task(throttler.acquire("order"))
+    await asyncio.sleep(0.5)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    store.loses_replies = False
+    async with asyncio.timeout(3):
+        await throttler.acquire("order")
+
+
+@virtual_time
+async def test_what_was_to_be_told_is_told_after_the_return() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 2, 5.0))
+    one = throttler.in_flight("order")
+    two = throttler.in_flight("order")
+    async with two:
+        async with one:
+            store.lost = "gone"
+            waiting = asyncio.create_task(throttler.acquire("order"))
+            await asyncio.sleep(1)
+        await asyncio.sleep(1)
+        store.lost = None
+        await asyncio.sleep(1.5)
+        back = next(batch for batch in store.batches if batch.settled and batch.renewals)
+        told = [batch for batch in store.batches if batch.settled][-1]
+        assert told.settled[0].age_s == pytest.approx(1.5, abs=0.6)
+        assert [call.call_id for call in back.renewals] == [1]
+        await waiting
+
+
+@virtual_time
+async def test_counts_that_were_forgotten_are_reset_and_told() -> None:
+    store = MadeUp()
+    throttler, events = make(store, RateLimit("order", 5, 2.0))
+    async with throttler.in_flight("order"):
+        store.forgot = True
+        began = time_now()
+        await throttler.acquire("order")
+        assert time_now() - began >= 2.0
+    reset = next(batch for batch in store.batches if batch.reset)
+    assert [call.call_id for call in reset.renewals] == [1]
+    changes = [event for event in events if not isinstance(event, ThrottleWaited)]
+    assert changes[0] == LimitStoreLost("it came back without its counts", None)
+    assert isinstance(changes[1], LimitStoreRestored)
+    assert changes[1].forgot
+    assert changes[1].paused_s == 1.0
+    assert len(changes) == 2
+
+
+@virtual_time
+async def test_a_local_share_begins_after_an_interval_and_ends_with_a_reset() -> None:
+    store = MadeUp(local_share_pct=50)
+    throttler, events = make(store, RateLimit("order", 5, 2.0))
+    await throttler.acquire("order")
+    store.lost = "gone"
+    lost_at = time_now()
+    granted = []
+    for _ in range(5):
+        await throttler.acquire("order")
+        granted.append(time_now() - lost_at)
+    assert granted[0] == pytest.approx(2.0, abs=0.02)  # an interval of quiet
+    assert granted == pytest.approx([2, 2, 4, 4, 6], abs=0.05)  # 2 of 5, rounded down
+    store.lost = None
+    await asyncio.sleep(1.5)
+    assert isinstance(events[-1], LimitStoreRestored)
+    assert events[-1].paused_s == 1.0
+    assert [batch.reset for batch in store.batches][-1]
+    began = time_now()
+    await throttler.acquire("order")
+    assert time_now() - began >= 0.5  # of the 2 s of quiet that the reset began
+
+
+@virtual_time
+async def test_what_is_under_way_has_to_be_over_before_a_local_share_begins() -> None:
+    store = MadeUp(local_share_pct=100)
+    throttler, _ = make(store, RateLimit("order", 5, 1.0))
+    async with throttler.in_flight("order"):
+        store.lost = "gone"
+        waiting = asyncio.create_task(throttler.acquire("order"))
+        await asyncio.sleep(4)
+        assert not waiting.done()
+        over_at = time_now()
+    await waiting
+    assert time_now() - over_at == pytest.approx(1.0, abs=0.02)
+
+
+@virtual_time
+async def test_a_share_of_less_than_one_unit_is_nothing() -> None:
+    store = MadeUp(local_share_pct=10)
+    throttler, _ = make(store, RateLimit("order", 5, 1.0), RateLimit("query", 50, 1.0))
+    await throttler.acquire("order")
+    store.lost = "gone"
+    order = asyncio.create_task(throttler.acquire("order"))
+    for _ in range(5):
+        await throttler.acquire("query")
+    assert not order.done()
+    store.lost = None
+    await order
+
+
+@virtual_time
+async def test_an_error_in_the_store_is_a_loss_and_no_end() -> None:
+    store = MadeUp()
+    throttler, events = make(store)
+    store.lost = RuntimeError("a fault")
+    waiting = asyncio.create_task(throttler.acquire("order"))
+    await asyncio.sleep(1)
+    assert LimitStoreLost("RuntimeError", None) in events
+    store.lost = None
+    await waiting
+
+
+@virtual_time
+async def test_a_block_is_told_at_once_and_a_correction_is_an_event() -> None:
+    store = MadeUp()
+    throttler, events = make(
+        store, RateLimit("order", 50, 1.0), learn_from=[UsedHeader("X-Used", "order")]
+    )
+    store.corrections = []
+    async with throttler.in_flight("order") as flight:
+        flight.land(Answer(200, {"X-Used": "7"}))
+    store.corrections = [Correction("order", 1, 7)]
+    await asyncio.sleep(0.1)
+    assert LimitCorrected("order", 1, 7) in events
+    seen = next(batch.seen[0] for batch in store.batches if batch.seen)
+    assert (seen.limit_id, seen.used, seen.own) == ("order", 7, 1)
+    throttler.block(3.0, ["order"])
+    await asyncio.sleep(0.05)
+    assert throttler.snapshot()["order"].blocked_s == pytest.approx(2.95, abs=0.02)
+    began = time_now()
+    await throttler.acquire("order")
+    assert time_now() - began == pytest.approx(2.95, abs=0.05)
+
+
+@virtual_time
+async def test_limits_may_be_changed_while_callers_wait() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 1, 1_000.0))
+    await throttler.acquire("order")
+    waiting = asyncio.create_task(throttler.acquire("order"))
+    await asyncio.sleep(1)
+    throttler.rate_limits = [RateLimit("order", 2, 1_000.0)]
+    async with asyncio.timeout(1):
+        await waiting
+
+
+@virtual_time
+async def test_ten_thousand_that_wait_cost_few_questions() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 2_000, 1.0))
+    began = time_now()
+    await asyncio.gather(*(throttler.acquire("order") for _ in range(10_000)))
+    assert time_now() - began <= 4.0 * 1.05 + 20 * TRIP_S
+    assert len(store.batches) < 150
+
+
+@virtual_time
+async def test_before_it_is_closed_all_is_told_and_then_it_is_quiet() -> None:
+    store = MadeUp()
+    throttler, _ = make(store)
+    async with throttler.in_flight("order"):
+        async with throttler.in_flight("order"):
+            pass
+        assert store.before_close is not None
+        await store.before_close()
+        assert [len(batch.settled) for batch in store.batches] == [0, 0, 1]
+        await asyncio.sleep(20)
+        assert len(store.batches) == 3
+    await asyncio.sleep(20)
+    assert len(store.batches) == 3
+    await throttler.acquire("order")
+    assert len(store.batches) > 3
