@@ -110,6 +110,11 @@ INSIDE = (
         "throttler.local_queue",
         "throttler.local_share",
         "throttler.meters",
+        "throttler.shared_asks",
+        "throttler.shared_calls",
+        "throttler.shared_loss",
+    }
+    | {
         "throttler.shared_queue",
     }
     | {"throttler.store"}

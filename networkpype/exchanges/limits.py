@@ -33,15 +33,15 @@ def learners_of(
 ) -> tuple[Learner, ...]:
     """Return what learns an exchange's limits from its answers, for ``learn_from=``.
 
-    `limit_id` is your limit for what the exchange counts of a whole address, key or account; that
-    of the call where None. `headers` maps a header to the limit that it counts, and has to where an
-    exchange counts several beside each other::
+    `limit_id` is your limit for what the exchange counts of a whole address, key or account, or of
+    a pool of endpoints; the call's own where None. `headers` maps a header to the limit that it
+    counts, and has to where an exchange counts several beside each other::
 
         learners_of("binance", "ip", headers={"X-MBX-ORDER-COUNT-10S": "orders"})
 
-    Limits are to be those of the exchange, for many headers tell only how much is left. An exchange
-    that says no more than the throttler reads by itself (429, 418, Retry-After) has no learners.
-    Raises ConfigurationError for an unknown name, and for a header that this exchange has not.
+    Give the throttler the exchange's own limits, for many headers tell only how much is left. An
+    exchange that says no more than is read anyhow (429, 418, Retry-After) has no learners. Raises
+    ConfigurationError for an unknown name, and for a header that this exchange has not.
     """
     rows = look_up(name, _TELLS, "exchange")
     for told in (limit_id, *(headers or {}).values()):
@@ -59,7 +59,7 @@ class _Of(Enum):
     """Whose limit it is."""
 
     CALL = "the limit id of the call: of its endpoint, its group"
-    WHOLE = "one of the address, key or account: `limit_id`"
+    WHOLE = "one of the address, key, account or pool: `limit_id`"
     NAMED = "one of several: only `headers` can tell"
     ALL = "every limit"
 
@@ -254,9 +254,9 @@ def _kucoin_endpoint(data: dict[str, Any], answer: Answer) -> float | None:
 
 
 def _okx_codes(data: dict[str, Any], answer: Answer) -> float | None:
-    rows = data.get("data")
-    items = rows if isinstance(rows, list) else []
-    codes = [data.get("code")] + [each.get("sCode") for each in items if isinstance(each, dict)]
+    rows, whole = data.get("data"), data.get("code")
+    items = rows if isinstance(rows, list) and whole != "0" else []
+    codes = [whole] + [each.get("sCode") for each in items if isinstance(each, dict)]
     return 2.0 if "50011" in codes or "50061" in codes else None
 
 
@@ -310,7 +310,7 @@ _TELLS: dict[str, _Rows] = {
     "backpack": (),
     "binance": _BINANCE,
     "binance-margin": (
-        # https://binance-docs.github.io/apidocs/spot/en/#limits (read 2026-11-21): each endpoint
+        # https://binance-docs.github.io/apidocs/spot/cn/ (read 2026-11-21): each endpoint
         # of /sapi for itself, by address or by account
         _Count("X-SAPI-USED-IP-WEIGHT-1M", _Of.CALL, used=True),
         _Count("X-SAPI-USED-UID-WEIGHT-1M", _Of.CALL, used=True),
@@ -371,13 +371,10 @@ _TELLS: dict[str, _Rows] = {
         _Count("X-HB-RateLimit-Requests-Remain", _Of.CALL),
     ),
     "htx-contract": (
-        # https://huobiapi.github.io/docs/dm/v1/en/ (read 2026-11-21): private calls by 3 s
-        _Count("ratelimit-remaining", _Of.WHOLE, "ratelimit-limit"),
-        _Quiet(
-            _body(rb'"err[_-]code":\s*1032\b', _htx_contract),
-            _Of.WHOLE,
-            3.0,
-        ),
+        # https://huobiapi.github.io/docs/dm/v1/en/ (read 2026-11-21): reads and trades each for
+        # themselves, by 3 s; of what kind the milliseconds of ratelimit-reset are stands nowhere
+        _Count("ratelimit-remaining", _Of.CALL, "ratelimit-limit"),
+        _Quiet(_body(rb'"err[_-]code":\s*1032\b', _htx_contract), _Of.CALL, 3.0),
     ),
     "hyperliquid": (),
     "kraken": (

@@ -26,7 +26,7 @@ from networkpype.throttler.store.shared import (
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-__all__ = ["RedisLimitStore", "RedisLimits"]
+__all__ = ["RedisLimitStore"]
 
 _SCRIPT = Script(files("networkpype.shared").joinpath("limits.lua").read_text(encoding="utf-8"))
 _GRANTED = (0.0,)

@@ -16,7 +16,13 @@ from aiohttp import web
 
 from networkpype.clock import Clock, SystemClock
 from networkpype.errors import ConfigurationError
-from networkpype.testing.arrivals import DEFAULT_LIMITS, ArrivalCounter, ArrivalLimit, Overrun
+from networkpype.testing.arrivals import (
+    DEFAULT_LIMITS,
+    ArrivalCounter,
+    ArrivalLimit,
+    ArrivalUse,
+    Overrun,
+)
 from networkpype.testing.endpoints import Endpoints
 from networkpype.testing.feed import Feed, Frames
 from networkpype.testing.loopback import LoopbackServer
@@ -38,8 +44,9 @@ class MockExchange:
     Use it as ``async with MockExchange() as exchange``. The key and the secret are random unless
     given. `clock_skew_s` is how far the exchange's clock is ahead of `clock`; it may be set at any
     time. A timestamp further than `recv_window_ms` from that clock, on either side, is refused.
-    Limits are counted on `clock`'s monotonic time. `ticker_interval_s` is in seconds of the event
-    loop. `frames` says how WebSocket pushes are sent; replies are always text.
+    Limits are counted on `clock`'s monotonic time, fixed windows on the exchange's own clock.
+    `ticker_interval_s` is in seconds of the event loop. `frames` says how WebSocket pushes are
+    sent; replies are always text.
 
     It knows nothing of networkpype's own signing and encoding, so it catches their mistakes.
     """
@@ -160,8 +167,12 @@ class MockExchange:
 
     @property
     def peak_arrivals(self) -> Mapping[str, int]:
-        """The most requests that any window of each limit has held, by the limit's name."""
+        """The most units that each limit has held in any of its windows, by the limit's name."""
         return self._arrivals.peaks
+
+    def arrival_use(self) -> Mapping[str, ArrivalUse]:
+        """Return how much of each limit was used and how much it allowed until now, by name."""
+        return self._arrivals.use(self._clock.monotonic(), self._clock.time() + self.clock_skew_s)
 
     def time_ms(self) -> int:
         """Return the exchange's own time, skewed, in Unix milliseconds."""
@@ -210,8 +221,23 @@ class MockExchange:
             request.method, request.raw_path, request.headers, b"", self._clock.monotonic()
         )
         self.received.append(received)
-        overrun = self._arrivals.arrive(received.method, received.path, received.arrived_at)
+        overrun = self._arrivals.arrive(
+            received.method,
+            received.raw_path,
+            received.arrived_at,
+            self._clock.time() + self.clock_skew_s,
+        )
         self._changed()
+        try:
+            return await self._finished(request, received, overrun)
+        finally:
+            if overrun is None:
+                now = self._clock.monotonic()
+                self._arrivals.leave(received.method, received.raw_path, now)
+
+    async def _finished(
+        self, request: web.BaseRequest, received: ReceivedRequest, overrun: Overrun | None
+    ) -> web.StreamResponse:
         try:
             answer = await self._answer(request, received, overrun)
         except Refused as refused:
@@ -282,8 +308,7 @@ def _too_many(overrun: Overrun) -> Refused:
     return Refused(
         429,
         -1003,
-        f'too many requests: limit "{limit.name}" is {limit.limit} in {limit.window_s:g} s; '
-        f"retry after {seconds:.3f} s",
+        f'too many requests: limit "{limit.name}" is {limit.rule}; retry after {seconds:.3f} s',
         # The header has whole seconds (RFC 9110 section 10.2.3), so it is rounded up.
         headers={"Retry-After": str(math.ceil(seconds))},
     )

@@ -18,7 +18,7 @@ from networkpype import codec
 from networkpype.clock import Clock, SystemClock
 from networkpype.credentials import Credentials
 from networkpype.errors import ConfigurationError
-from networkpype.testing.arrivals import ArrivalCounter, ArrivalLimit
+from networkpype.testing.arrivals import ArrivalCounter, ArrivalLimit, Overrun
 from networkpype.testing.loopback import LoopbackServer
 from networkpype.testing.routes import Handler, Routes
 from networkpype.testing.venue_client import Encoding, VenueClient
@@ -282,9 +282,22 @@ class MockVenue:
             request.method, request.raw_path, request.headers, b"", self._clock.monotonic()
         )
         self.received.append(received)
+        overrun = self._arrivals.arrive(
+            received.method, received.raw_path, received.arrived_at, self.time_ms() / 1000
+        )
+        try:
+            return await self._respond(request, received, overrun)
+        finally:
+            if overrun is None:
+                now = self._clock.monotonic()
+                self._arrivals.leave(received.method, received.raw_path, now)
+
+    async def _respond(
+        self, request: web.BaseRequest, received: ReceivedRequest, overrun: Overrun | None
+    ) -> web.StreamResponse:
         try:
             received.body = await request.content.read()
-            self._check_load(received)
+            self._check_load(overrun)
             if request.headers.get("Upgrade", "").lower() == "websocket":
                 return await self._upgrade(request, received)
             answer = await self._answer(received)
@@ -303,9 +316,8 @@ class MockVenue:
         kind = {"Content-Type": "application/json"} | dict(answer.headers)
         return web.Response(body=body, status=answer.status, headers=kind)
 
-    def _check_load(self, received: ReceivedRequest) -> None:
+    def _check_load(self, overrun: Overrun | None) -> None:
         """Refuse what comes while nobody is answered, or too fast."""
-        overrun = self._arrivals.arrive(received.method, received.path, received.arrived_at)
         if self.answer_all is not None:
             refused = Refused(self.answer_all.status, -1, "answer_all is set")
             refused.answer = self.answer_all

@@ -61,6 +61,7 @@ class InFlightContext:
         else:
             charged = throttler.try_charge(limit_id, asked[0], asked[1])
             self._account, self._granted_at = charged or await throttler.charge(limit_id, *asked)
+            throttler.prepares(self._account)
         return self
 
     async def depart(self) -> None:
@@ -73,6 +74,7 @@ class InFlightContext:
         if self._held or account is None:
             return
         self._account = None  # what `lift` refuses is taken back, and waiting may be cancelled
+        self._throttler.prepares(account, -1)
         if not self._throttler.lift(account, self._granted_at):
             account = await self._throttler.hold(self._limit_id, *self._asked)
         self._account, self._held = account, True
@@ -89,6 +91,7 @@ class InFlightContext:
             return
         throttler = self._throttler
         if not self._held:
+            throttler.prepares(account, -1)
             throttler.refund(account, self._granted_at)
             return
         if answer is not None:

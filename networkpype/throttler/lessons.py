@@ -48,11 +48,17 @@ class Lessons:
         self._pause = pause
         self._observe = observe
         self._hook = hook
+        self._prepared: dict[str, int] = {}
 
     @property
     def counts(self) -> bool:
         """Whether answers are read for more than their status."""
         return bool(self._learners)
+
+    def prepares(self, charges: Iterable[Charge], sign: int) -> None:
+        """Remember what is charged for a call that was not sent yet; with -1, no longer."""
+        for limit_id, weight, _ in charges:
+            self._prepared[limit_id] = self._prepared.get(limit_id, 0) + sign * weight
 
     def learn(
         self,
@@ -97,6 +103,8 @@ class Lessons:
             used = (whole if lesson.limit is None else lesson.limit) - lesson.units
         # Others may use what is not our share, and we do not count it.
         used -= whole - ours
+        # What is charged for a call that was not sent yet has not been counted there, and will be.
+        used += self._prepared.get(name, 0)
         counted = departure.counted[name]
         seen = Observation(used, departure.at, counted, own.get(name, 0))
         before, after = self._observe(name, seen)

@@ -157,9 +157,10 @@ class AsyncThrottler:
         WeightExceedsLimitError, both at once.
         """
         if request is None and priority is None and max_wait is None:
-            context = self._contexts.get(limit_id) if isinstance(limit_id, str) else None
-            if context is not None:
-                return context
+            try:
+                return self._contexts[limit_id]
+            except (KeyError, TypeError):
+                pass  # its cost is computed, it counts while under way, or it is wrong
         lane = self._find(limit_id, request, priority)
         kind = HeldRequestContext if lane.counts_flights else AsyncRequestContext
         return kind(
@@ -202,13 +203,16 @@ class AsyncThrottler:
         the limits are changed meanwhile; ThrottleTimeoutError; and ConfigurationError for a limit
         of calls under way, for nobody could tell when this one is over.
         """
-        lane = self._lane(limit_id, request, priority)
-        if lane.counts_flights:
-            raise ConfigurationError(
-                f'a call under "{limit_id}" counts while it is under way, and acquire() cannot '
-                "tell when it is over; use `async with throttler.in_flight(...)`"
-            )
-        if self._waiting or lane.account.try_charge(self._queue.now()) is not None:
+        queue = self._queue
+        try:
+            lane = self._plain[limit_id]  # not by a call: this is on the path of every call
+        except (KeyError, TypeError):
+            lane = self._countable(limit_id, request, priority)
+        if priority is not None and priority is not lane.priority:
+            lane = self._countable(limit_id, request, priority)
+        if get_running_loop() is not queue.loop:
+            queue.adopt(get_running_loop())
+        if self._waiting or lane.account.try_charge(queue.now()) is not None:
             await self._wait(lane, False, max_wait, final=True)
 
     async def hold(
@@ -382,14 +386,24 @@ class AsyncThrottler:
         self._configuration = configuration
         self._lanes = Lanes(configuration, self._queue.account)
         self._find = self._lanes.find
-        self._contexts = {
-            limit_id: AsyncRequestContext(self, limit_id)
+        self._plain = {
+            limit_id: lane
             for limit_id, lane in self._lanes.ready.items()
             if not lane.counts_flights
         }
+        self._contexts = {limit_id: AsyncRequestContext(self, limit_id) for limit_id in self._plain}
 
     def _ahead(self) -> float:
         return self._time() - self._queue.now()
+
+    def _countable(self, limit_id: str, request: Any, priority: Priority | None) -> Lane:
+        lane = self._find(limit_id, request, priority)
+        if lane.counts_flights:
+            raise ConfigurationError(
+                f'a call under "{limit_id}" counts while it is under way, and acquire() cannot '
+                "tell when it is over; use `async with throttler.in_flight(...)`"
+            )
+        return lane
 
     def _lane(self, limit_id: str, request: Any, priority: Priority | None) -> Lane:
         """Return the lane of a call that begins now, on the loop that runs now."""

@@ -36,7 +36,7 @@ class Meter(Protocol):
         ...
 
     def lift(self, weight: int, at: float, now: float) -> bool:
-        """Hold a charge made at `at`; False where it expired or no longer fits."""
+        """Hold a charge made at `at`; False where it expired, no longer fits, or none may go."""
         ...
 
     def settle(self, weight: int, now: float) -> None:

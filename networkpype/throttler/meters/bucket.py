@@ -26,6 +26,7 @@ class Bucket:
         "_level",
         "_low_at",
         "_seen",
+        "_settled",
         "blocked_until",
         "capacity",
         "held",
@@ -42,6 +43,7 @@ class Bucket:
         self._level = 0.0
         self._seen = -math.inf
         self._changed = -math.inf
+        self._settled = -math.inf
         self._heaviest = 0
         self._low_at = -math.inf
 
@@ -68,7 +70,9 @@ class Bucket:
         self.held += weight
 
     def lift(self, weight: int, at: float, now: float) -> bool:
-        """Hold a charge made at `at`; False where what came back of it since is taken."""
+        """Hold a charge made at `at`; False where what came back of it is taken, or none may go."""
+        if now < self.blocked_until:
+            return False
         level = self.counted(now)
         if self._low_at >= at:
             # Without this charge the level would have touched the ground since, and less would have
@@ -84,7 +88,7 @@ class Bucket:
         """Let the level fall past `weight` held units."""
         self.counted(now)
         self.held -= weight
-        self._changed = now
+        self._settled = now
 
     def release(self, weight: int) -> None:
         """Lower the level by `weight` held units."""
@@ -126,7 +130,13 @@ class Bucket:
         """
         before = self.counted(now)
         fell = (now - seen.since) * self.per_second
-        quiet = self.held == seen.own and self._changed <= seen.since
+        # Within one and the same moment only the level tells whether anything came after it left.
+        quiet = (
+            self.held == seen.own
+            and self._changed <= seen.since
+            and self._settled < seen.since
+            and before <= max(self.held, seen.counted - fell) + _GRAIN
+        )
         if quiet or seen.used > before + fell:
             self._level = max(float(self.held), float(seen.used))
         return before, self._level

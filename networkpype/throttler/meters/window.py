@@ -70,8 +70,8 @@ class Window:
         self.held += weight
 
     def lift(self, weight: int, at: float, now: float) -> bool:
-        """Hold a charge of `weight` that was made at `at`; False where it expired."""
-        if not self.alive(at, now):
+        """Hold a charge of `weight` made at `at`; False where it expired, or none may go now."""
+        if self._blocked(now) or not self.alive(at, now):
             return False
         if self.times and self.times[-1] == at and self.weights[-1] == weight:
             self.times.pop()  # the newest, as most often

@@ -212,10 +212,10 @@ class _OneWindow(_Windows):
         return None
 
     def lift(self, at: float, now: float) -> bool:
-        if now - at >= self._window.time_interval:
-            self._window.refund(self._weight, at)
-            return False
-        return self._window.lift(self._weight, at, now)
+        if self._window.lift(self._weight, at, now):
+            return True
+        self._window.refund(self._weight, at)
+        return False
 
     def settle(self, now: float) -> None:
         self._window.settle(self._weight, now)

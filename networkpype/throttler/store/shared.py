@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -87,12 +87,19 @@ class Batch:
     """
 
     reset: bool = False
-    blocks: dict[str, float] = field(default_factory=dict)
-    seen: list[Seen] = field(default_factory=list)
-    renewals: list[Call] = field(default_factory=list)
-    settled: list[Call] = field(default_factory=list)
-    refunds: list[Call] = field(default_factory=list)
+    blocks: Mapping[str, float] = field(default_factory=dict)
+    seen: Sequence[Seen] = ()
+    renewals: Sequence[Call] = ()
+    settled: Sequence[Call] = ()
+    refunds: Sequence[Call] = ()
     asks: Sequence[Ask] = ()
+
+    @property
+    def is_lone(self) -> bool:
+        """Whether it asks and has nothing to tell."""
+        return not (
+            self.settled or self.renewals or self.refunds or self.seen or self.blocks or self.reset
+        )
 
 
 class SharedUsage(NamedTuple):
@@ -115,7 +122,8 @@ class Reply(NamedTuple):
 
     `waits` has, for each ask, 0 where it was granted and else in how many seconds to ask again.
     Where `forgot` is true, nothing was done: the store lost its counts since it was asked last, and
-    is to be asked the same with `reset`. `paused_s` is for how long a reset keeps it quiet.
+    is to be asked the same with `reset`. `paused_s` is for how long it is quiet at most, after a
+    reset or for others that have to come back.
     """
 
     forgot: bool
@@ -130,6 +138,8 @@ class SharedLimits(Protocol):
 
     lease_s: float
     """A call that is held counts for so long after it was renewed last."""
+    before_close: Callable[[], Awaitable[None]] | None
+    """Set by the queue: awaited before the way is closed, for what is still to be told."""
 
     def configure(self, limits: Mapping[str, Capacity]) -> None:
         """Count for these limits from now on."""

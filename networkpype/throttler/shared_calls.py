@@ -1,0 +1,259 @@
+"""Calls that a shared store has granted, and what it is still to be told of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence, Set
+from heapq import heappop, heappush
+
+from networkpype.throttler.kinds import LimitKind
+from networkpype.throttler.store.base import Account, Capacity, Charge, Observation
+from networkpype.throttler.store.shared import Batch, Call, Hold, Seen
+
+__all__ = ["Outbox", "SharedCall", "SharedLane"]
+
+_TOLD_WITHIN_S = 0.02
+"""Nobody misses a settlement for so long: it is told with its age. Most go with the next ask."""
+
+
+class SharedLane:
+    """What the calls of one lane are charged to: nothing here, but for a share of one's own.
+
+    Stands where an account does, so that every caller comes to wait in line. `alone` charges that
+    share, `free_at` tells when the last of some units of a limit can go at the earliest.
+    """
+
+    __slots__ = ("_alone", "_free_at", "charges", "interval_s", "is_flight")
+
+    def __init__(
+        self,
+        charges: tuple[Charge, ...],
+        limits: Sequence[Capacity],
+        alone: Callable[[tuple[Charge, ...], float, Mapping[str, int], bool], float | None],
+        free_at: Callable[[str, int, float], float],
+    ) -> None:
+        self._alone = alone
+        self._free_at = free_at
+        self.charges = charges
+        self.interval_s = min((limit.time_interval for limit in limits), default=math.inf)
+        self.is_flight = any(limit.kind is LimitKind.CONCURRENT for limit in limits)
+
+    def try_charge(
+        self, now: float, ahead: Mapping[str, int] | None = None, hold: bool = False
+    ) -> float | None:
+        """Charge the local share while the store is lost; else it takes more than a look here."""
+        # None: not from the lines, which come first.
+        return math.inf if ahead is None else self._alone(self.charges, now, ahead, hold)
+
+    def forecast(self, now: float, ahead: Mapping[str, int]) -> float:
+        """Return the first instant at which the call may fit, were the limits unused now."""
+        units = {each.limit_id: each.weight + ahead.get(each.limit_id, 0) for each in self.charges}
+        return max((self._free_at(name, each, now) for name, each in units.items()), default=now)
+
+    def lift(self, at: float, now: float) -> bool:
+        """Raise: a call that was granted has an account of its own."""
+        raise NotImplementedError
+
+    def settle(self, now: float) -> None:
+        """Raise, as `lift` does."""
+        raise NotImplementedError
+
+    def refund(self, at: float | None) -> None:
+        """Raise, as `lift` does."""
+        raise NotImplementedError
+
+
+class SharedCall:
+    """One admission by the store that processes share; what `Account` is to a caller of one.
+
+    `lane` is what it was charged to, `local` the account of this process that paid instead while
+    the store was lost.
+    """
+
+    __slots__ = ("_lane", "_local", "_outbox", "call_id", "charges", "hold")
+
+    def __init__(
+        self, outbox: Outbox, call_id: int, lane: Account, hold: Hold, local: Account | None
+    ) -> None:
+        self._outbox = outbox
+        self.call_id = call_id
+        self._lane = lane
+        self.charges = lane.charges
+        self.hold = hold
+        self._local = local
+
+    @property
+    def is_flight(self) -> bool:
+        """Whether others may be waiting for its end."""
+        return isinstance(self._lane, SharedLane) and self._lane.is_flight
+
+    def try_charge(
+        self, now: float, ahead: Mapping[str, int] | None = None, hold: bool = False
+    ) -> float | None:
+        """Charge nothing: it is one call, and paid for."""
+        return math.inf
+
+    def forecast(self, now: float, ahead: Mapping[str, int]) -> float:
+        """Return `now`."""
+        return now
+
+    def lift(self, at: float, now: float) -> bool:
+        """Hold it; where an interval has passed since `at`, take it back: False."""
+        if self._local is not None:
+            expired = not self._local.lift(at, now)
+        else:
+            expired = not isinstance(self._lane, SharedLane) or now - at >= self._lane.interval_s
+        if expired:
+            self._outbox.refund(self, now)
+            return False
+        self.hold = Hold.UNTIL_SETTLED
+        self._outbox.keep(self, now + _TOLD_WITHIN_S)
+        return True
+
+    def settle(self, now: float) -> None:
+        """Let it begin to expire: its answer is there."""
+        if self._local is not None:
+            self._local.settle(now)
+        self._outbox.settle(self, now)
+
+    def refund(self, at: float | None) -> None:
+        """Take it back: nothing was sent."""
+        if self._local is not None:
+            self._local.refund(at)
+        self._outbox.refund(self, None)
+
+
+class Outbox:
+    """What is to be told, and when; nothing of it is forgotten before the store has it.
+
+    Knows no clock and no loop but `look`, which is called when there is something to tell.
+    """
+
+    def __init__(self, lease_s: float, look: Callable[[], None], now: Callable[[], float]) -> None:
+        self._renew_s = lease_s / 3
+        self._look = look
+        self._now = now
+        self._under_way: dict[int, SharedCall] = {}
+        self._held: dict[str, int] = {}
+        self._renewals: list[tuple[float, int]] = []
+        self._settled: list[tuple[SharedCall, float]] = []
+        self._refunds: list[SharedCall] = []
+        self._seen: list[tuple[str, Observation]] = []
+        self._blocks: dict[str, float] = {}
+        self._at = math.inf
+
+    def keep(self, call: SharedCall, renew_at: float) -> None:
+        """Renew a call that is under way from `renew_at` on, until it is settled."""
+        if not call.charges:
+            return
+        if call.call_id not in self._under_way:
+            self._under_way[call.call_id] = call
+            self._hold(call, 1)
+        heappush(self._renewals, (renew_at, call.call_id))
+        self._look()
+
+    def granted(self, call: SharedCall, now: float) -> None:
+        """Note a call that is held from the first."""
+        if call.hold is Hold.UNTIL_SETTLED:
+            self.keep(call, now + self._renew_s)
+
+    def settle(self, call: SharedCall, now: float) -> None:
+        """Tell that the call is over."""
+        if self._under_way.pop(call.call_id, None) is not None:
+            self._hold(call, -1)
+            self._settled.append((call, now))
+            self._tell(now if call.is_flight else now + _TOLD_WITHIN_S)
+
+    def refund(self, call: SharedCall, now: float | None) -> None:
+        """Tell that the call was not sent."""
+        if self._under_way.pop(call.call_id, None) is not None:
+            self._hold(call, -1)
+        if not call.charges:
+            return
+        self._refunds.append(call)
+        self._tell((self._now() if now is None else now) + _TOLD_WITHIN_S)
+
+    def observe(self, limit_id: str, seen: Observation, now: float) -> None:
+        """Tell what the exchange has counted."""
+        self._seen.append((limit_id, seen))
+        self._tell(now + _TOLD_WITHIN_S)
+
+    def block(self, limit_id: str, until: float, now: float) -> None:
+        """Tell that a limit is to stand still."""
+        self._blocks[limit_id] = max(until, self._blocks.get(limit_id, -math.inf))
+        self._tell(now)
+
+    def due(self) -> float:
+        """Return when there is something to tell; infinity for never."""
+        renewals = self._renewals
+        while renewals and renewals[0][1] not in self._under_way:
+            heappop(renewals)
+        return min(self._at, renewals[0][0] if renewals else math.inf)
+
+    def under_way(self) -> Set[int]:
+        """Return the numbers of the calls that are under way, as they change."""
+        return self._under_way.keys()
+
+    def held(self, limit_id: str) -> int:
+        """Return the units of this limit that calls under way here hold."""
+        return self._held.get(limit_id, 0)
+
+    def fill(
+        self, batch: Batch, limits: Mapping[str, Capacity], now: float, everything: bool
+    ) -> Callable[[], None]:
+        """Put what there is into the batch; return what puts it back where it was not told.
+
+        With `everything` all calls under way are renewed, however recently they were.
+        """
+        settled, refunds, seen, blocks = self._settled, self._refunds, self._seen, self._blocks
+        if not (settled or refunds or seen or blocks or self._under_way):
+            return _nothing
+        self._settled, self._refunds, self._seen, self._blocks = [], [], [], {}
+        self._at = math.inf
+        batch.settled = [Call(call.call_id, call.charges, now - at) for call, at in settled]
+        batch.refunds = [Call(call.call_id, call.charges) for call in refunds]
+        batch.seen = [
+            Seen(limit_id, each.used, now - each.since, each.counted, each.own)
+            for limit_id, each in seen
+            if limit_id in limits
+        ]
+        batch.blocks = {name: until - now for name, until in blocks.items() if until > now}
+        renewed = self._renewed(now, everything)
+        batch.renewals = [Call(call_id, self._under_way[call_id].charges) for call_id in renewed]
+
+        def put_back() -> None:
+            self._settled[:0], self._refunds[:0], self._seen[:0] = settled, refunds, seen
+            for name, until in blocks.items():
+                self._blocks[name] = max(until, self._blocks.get(name, -math.inf))
+            for call_id in renewed:
+                heappush(self._renewals, (now, call_id))
+            self._at = now
+
+        return put_back
+
+    def _renewed(self, now: float, everything: bool) -> list[int]:
+        renewals = self._renewals
+        if everything:
+            renewals.clear()
+            renewed = list(self._under_way)
+        else:
+            due = set()
+            while renewals and renewals[0][0] <= now:
+                due.add(heappop(renewals)[1])
+            renewed = [call_id for call_id in due if call_id in self._under_way]
+        for call_id in renewed:
+            heappush(renewals, (now + self._renew_s, call_id))
+        return renewed
+
+    def _hold(self, call: SharedCall, sign: int) -> None:
+        for limit_id, weight, _ in call.charges:
+            self._held[limit_id] = self._held.get(limit_id, 0) + sign * weight
+
+    def _tell(self, at: float) -> None:
+        if at < self._at:
+            self._at = at
+            self._look()
+
+
+def _nothing() -> None:
+    """Put nothing back."""

@@ -1,0 +1,534 @@
+"""Who waits in this process for what several processes share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from asyncio import get_running_loop
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from networkpype.clock import Clock
+from networkpype.errors import ConfigurationError, ThrottleTimeoutError
+from networkpype.hooks import (
+    Hook,
+    LimitCorrected,
+    ThrottleRefused,
+    ThrottleWaited,
+    emit,
+)
+from networkpype.throttler.kinds import LimitKind, Priority
+from networkpype.throttler.lines import Lane, Lines
+from networkpype.throttler.local_queue import Grant
+from networkpype.throttler.local_share import LocalShare
+from networkpype.throttler.shared_asks import Asked, Ticket, ask_of, chosen
+from networkpype.throttler.shared_calls import Outbox, SharedCall, SharedLane
+from networkpype.throttler.shared_loss import Loss
+from networkpype.throttler.store.base import (
+    Account,
+    Capacity,
+    Charge,
+    Observation,
+    Usage,
+)
+from networkpype.throttler.store.shared import (
+    Ask,
+    Batch,
+    Hold,
+    Reply,
+    SharedLimitStore,
+    SharedUsage,
+    StoreLostError,
+)
+
+__all__ = ["SharedQueue"]
+
+_log = logging.getLogger(__name__)
+
+_LONGEST_S = 1.0
+"""For no longer is a wait believed: others may pay back what they had, or be gone."""
+_LEAST_S = 0.001
+_FEWEST, _MOST = 16, 256
+"""Calls asked for at once."""
+
+
+class SharedQueue:
+    """The callers of one throttler before a store that several processes share.
+
+    The same as `LocalQueue` to the throttler. One question is under way at a time, and the next
+    holds all that came up meanwhile. What is not answered is asked again under the same numbers, so
+    it is charged once. `now` is the clock of everything here; one event loop runs it at a time.
+    """
+
+    def __init__(self, store: SharedLimitStore, clock: Clock | None, hook: Hook | None) -> None:
+        self._limits = store.join()
+        self._limits.before_close = self._say_good_bye
+        self._local_share_pct = store.local_share_pct
+        self._clock = clock
+        self._hook = hook
+        self._lines: Lines[Ticket] = Lines()
+        self.waiting: Mapping[Any, object] = self._lines.waiting
+        """Empty where nobody waits."""
+        self.now: Callable[[], float] = time.monotonic if clock is None else clock.monotonic
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.share: LocalShare | None = None
+        self._shift_s = 0.0
+        self._capacities: dict[str, Capacity] = {}
+        self._usage: dict[str, tuple[SharedUsage, float]] = {}
+        self._outbox = Outbox(self._limits.lease_s, self.look, lambda: self.now())
+        self._asks = False
+        self._is_closed = False
+        self._calls = 0
+        self._timed = 0
+        self._reach = _FEWEST
+        self._ask_at = math.inf
+        self._share_at = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._wake_at = math.inf
+        self._task: asyncio.Task[None] | None = None
+        self._loss = Loss(hook, store.local_share_pct)
+        self._reset = False
+
+    def configure(self, capacities: Mapping[str, Capacity]) -> None:
+        """Count for these limits from now on."""
+        self._limits.configure(capacities)
+        self._capacities = dict(capacities)
+        if self.share is not None:
+            self._go_alone(self.now())
+
+    def account(self, charges: Sequence[Charge]) -> SharedLane:
+        """Return the account of calls that cost this."""
+        limits = [self._capacities[charge.limit_id] for charge in charges]
+        return SharedLane(tuple(charges), limits, self._try_alone, self.forecast)
+
+    def relane(
+        self, find: Callable[[Lane], Lane | None], refusal: Callable[[Lane], Exception]
+    ) -> None:
+        """Judge those who wait by the lanes that `find` gives; where it gives none, refuse them."""
+        self._lines.remove(_is_orphan)
+        for ticket, lane in self._lines.relane(find):
+            if not ticket.done():
+                ticket.future.set_exception(refusal(lane))
+        self._ask(self.now())
+
+    def count(self, limit_id: str) -> int:
+        """Return how many callers wait under this id in this process."""
+        return self._lines.count(limit_id)
+
+    def usage(self, limit_id: str) -> Usage:
+        """Return how full the limit was when the store was asked last; what is held, held here."""
+        told, at = self._usage.get(limit_id, _UNKNOWN)
+        limit = self._capacities.get(limit_id)
+        is_full = limit is not None and told.used >= limit.units
+        until = at + told.blocked_s if told.blocked_s else -math.inf
+        free_at = max(until, self.now() + _LEAST_S if is_full else at)
+        return Usage(told.used, free_at, self._outbox.held(limit_id), until)
+
+    def forecast(self, limit_id: str, units: int, now: float) -> float:
+        """Return when the last of `units` can go at the earliest, were the limit unused now."""
+        limit = self._capacities.get(limit_id)
+        if limit is None:
+            return now
+        at = max(now, self.usage(limit_id).blocked_until)
+        if limit.per_second:
+            return at + max(0.0, (units - limit.units) / limit.per_second)
+        if limit.kind is LimitKind.CONCURRENT:
+            return at
+        rounds = max(0, units - 1) // limit.units
+        if limit.kind is LimitKind.FIXED_WINDOW:
+            rounds = max(0, rounds - 1)  # of the first there may be next to nothing left
+        return at + rounds * limit.time_interval
+
+    def block(self, limit_ids: Iterable[str], for_s: float) -> None:
+        """Let nobody go under these limits for so long, in no process."""
+        now = self.now()
+        for limit_id in limit_ids:
+            self._outbox.block(limit_id, now + for_s, now)
+            if self.share is not None:
+                self.share.block(limit_id, now + for_s, now)
+
+    def observe(self, limit_id: str, seen: Observation) -> tuple[float, float]:
+        """Have the count of a limit corrected. What it was is not known yet: LimitCorrected."""
+        self._outbox.observe(limit_id, seen, self.now())
+        used = self.usage(limit_id).used
+        return used, used
+
+    def check_thread(self) -> None:
+        """Raise ConfigurationError where the loop runs, and not here."""
+        loop = self.loop
+        if loop is not None and loop.is_running() and asyncio._get_running_loop() is not loop:
+            raise ConfigurationError(
+                "this throttler is in use on another thread; read it there, such as by "
+                "loop.call_soon_threadsafe"
+            )
+
+    def adopt(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Move to the loop that runs now; who waits on one that was closed is forgotten."""
+        if self.loop is not None and self.loop.is_running():
+            raise ConfigurationError(
+                "this throttler is in use on another event loop that is still running; "
+                "give each loop its own, as copy() makes"
+            )
+        if self._clock is None:
+            shift_s = 0.0 if self.loop is None else max(0.0, self.now() - loop.time())
+            self.now = loop.time if not shift_s else lambda: loop.time() + shift_s
+            self._shift_s = shift_s
+        self._set_timer(math.inf)
+        self._task, self._asks = None, False  # it ended with its loop
+        self.loop = loop
+        self._lines.remove(_is_orphan)
+        self._ask(self.now())
+
+    async def wait(
+        self, lane: Lane, *, hold: bool, max_wait_s: float | None, final: bool = False
+    ) -> Grant:
+        """Wait for capacity, at most `max_wait_s`; return what was charged.
+
+        `final` says that nobody will lift or take back what is not held.
+        """
+        asked_at = self.now()
+        kind = Hold.UNTIL_SETTLED if hold else Hold.FINAL if final else Hold.PREPARED
+        self._calls += 1
+        loop = get_running_loop()
+        deadline = math.inf if max_wait_s is None else asked_at + max_wait_s
+        ticket = Ticket(loop.create_future(), self._calls, kind, asked_at, deadline)
+        self._is_closed = False
+        if not lane.charges:
+            return self._call(ticket, lane.account), asked_at
+        if max_wait_s is not None:
+            ahead = self._lines.ahead_of(lane)
+            forecast_s = lane.account.forecast(asked_at, ahead) - asked_at
+            if forecast_s > max_wait_s:
+                raise self._refused(lane, 0.0, max_wait_s, forecast_s)
+        if self._lines.join(lane, ticket, hold):
+            if max_wait_s is None and self._is_quiet(asked_at):
+                # Asked by the caller itself: a task of its own would cost a quarter of the way.
+                granted = await self._ask_for(ticket, lane, asked_at)
+                if granted is not None:
+                    return granted, asked_at
+            else:
+                self._ask(asked_at)
+        alarm = None
+        if max_wait_s is not None:
+            self._timed += 1
+            alarm = loop.call_later(max_wait_s, self._give_up, lane, ticket)
+        try:
+            call, granted_at = await ticket.future
+        except (asyncio.CancelledError, GeneratorExit):
+            self._withdraw(lane, ticket)
+            raise
+        finally:
+            if alarm is not None:
+                self._timed -= 1
+                alarm.cancel()
+        if self._hook is not None and (ticket.judged or ticket.again):
+            emit(self._hook, ThrottleWaited(lane.limit_id, self.now() - asked_at))
+        return call, granted_at
+
+    def look(self) -> None:
+        """Ask the store, or set the timer for when there is something to ask."""
+        if self._is_closed or self.loop is None or self.loop.is_closed():
+            return
+        if self.share is not None:
+            self._admit_alone()
+        if self._task is not None or self._asks:
+            return
+        due = self._due()
+        if due <= self.now():
+            self._set_timer(math.inf)
+            self._task = self.loop.create_task(self._work())
+            return
+        wake_at = min(due, self._share_at)
+        if wake_at != self._wake_at:
+            self._set_timer(wake_at)
+
+    async def _say_good_bye(self) -> None:
+        """Tell what is to be told, and be quiet then until somebody asks again.
+
+        Where callers wait it goes on for them.
+        """
+        if self.loop is not asyncio.get_running_loop():
+            return
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=1.0)
+        is_idle = self._task is None and not self._asks and not self._loss.is_on
+        if is_idle and self._outbox.due() < math.inf:
+            await self._exchange()
+        if not self._lines.waiting:
+            self._is_closed = True
+            self._set_timer(math.inf)
+
+    def _is_quiet(self, now: float) -> bool:
+        """Tell whether a caller that has just come is the only one there is."""
+        return (
+            not self._asks
+            and self._task is None
+            and not self._loss.is_on
+            and len(self._lines.waiting) == 1
+            and self._outbox.due() > now
+        )
+
+    async def _ask_for(self, ticket: Ticket, lane: Lane, now: float) -> SharedCall | None:
+        """Ask for the only caller there is, in its own task; return what was granted at once."""
+        ask = Ask(ticket.call_id, ticket.hold, lane.priority, 0, 0.0, False, 1, lane.charges)
+        self._asks = True
+        try:
+            reply = await self._limits.run(Batch(asks=(ask,)), self.now)
+            if reply.forgot:
+                self._forget()
+            elif reply.waits[0] > 0 or ticket.done():
+                self._apply([Asked(ticket, lane, (lane.priority, lane.limit_id))], reply, now)
+            else:
+                self._note(reply)
+                self._lines.leave(lane, ticket)
+                call = self._call(ticket, lane.account)
+                self._outbox.granted(call, now)
+                return call
+        except BaseException as error:
+            ticket.again = True
+            if not isinstance(error, Exception):  # cancelled: nobody knows whether it was charged
+                ticket.future.cancel()
+                self._withdraw(lane, ticket)
+                raise
+            self._fail_by(error)
+        finally:
+            self._asks = False
+            if self._lines.waiting or self._outbox.due() < math.inf:
+                if not ticket.judged:
+                    self._ask_at = now
+                self.look()
+        return None
+
+    def _ask(self, at: float) -> None:
+        self._ask_at = min(self._ask_at, at)
+        self.look()
+
+    def _due(self) -> float:
+        if self._loss.is_on:
+            return self._loss.retry_at
+        return min(self._ask_at if self._lines.waiting else math.inf, self._outbox.due())
+
+    async def _work(self) -> None:
+        try:
+            while self._due() <= self.now():
+                await self._exchange()
+        finally:
+            self._task = None
+        self.look()
+
+    async def _exchange(self) -> None:
+        """Ask once, whatever comes of it."""
+        now = self.now()
+        batch = Batch(reset=self._reset)
+        self._reset = False
+        everything = batch.reset or self._loss.is_on
+        put_back = self._outbox.fill(batch, self._capacities, now, everything)
+        asked = chosen(self._lines, self._reach)
+        batch.asks = ask_of(asked, self._lines, now)
+        self._ask_at = math.inf
+        told, unsure = False, True
+        try:
+            reply = await self._limits.run(batch, self.now)
+            told, unsure = not reply.forgot, False
+        except Exception as error:
+            self._fail_by(error)
+        else:
+            if reply.forgot:
+                self._forget()
+            else:
+                self._apply(asked, reply, now)
+        finally:
+            if not told:
+                self._reset = self._reset or batch.reset
+                self._ask_at = now
+                put_back()
+                for each in asked:
+                    each.ticket.again = each.ticket.again or unsure
+                    self._take_back_from(each.ticket, each.lane)
+
+    def _apply(self, asked: list[Asked], reply: Reply, at: float) -> None:
+        now = self.now()
+        self._note(reply)
+        for corrected in reply.corrections:
+            if corrected.before != corrected.after:
+                emit(self._hook, LimitCorrected(*corrected))
+        refused: dict[tuple[Priority, str], float] = {}
+        for each, wait_s in zip(asked, reply.waits, strict=True):
+            if wait_s > 0:
+                each.ticket.again = False
+                each.ticket.judged = True
+                refused.setdefault(each.key, wait_s)
+            else:
+                self._grant(each, at)
+        if self._loss.is_on:
+            if self._reset:  # calls went out alone while this was under way
+                self._loss.retry_at = now
+            else:
+                self._loss.over(now, reply.paused_s)
+            self.share, self._share_at = None, math.inf
+        granted = len(asked) - sum(wait_s > 0 for wait_s in reply.waits)
+        self._reach = min(_MOST, max(_FEWEST, 2 * granted))
+        for key in self._lines.waiting:
+            wait_s = refused.get(key, 0.0)
+            if wait_s:
+                wait_s = min(_LONGEST_S, max(_LEAST_S, wait_s))
+            self._ask_at = min(self._ask_at, now + wait_s)
+        for key, wait_s in refused.items():
+            self._refuse_late(key, now, wait_s)
+
+    def _note(self, reply: Reply) -> None:
+        now = self.now()
+        for name, usage in reply.usage.items():
+            self._usage[name] = (usage, now)
+
+    def _grant(self, each: Asked, at: float) -> None:
+        ticket, lane, _ = each
+        if ticket.done():
+            ticket.again = True
+            self._take_back_from(ticket, lane)
+        else:
+            self._lines.leave(lane, ticket)
+            call = self._call(ticket, lane.account)
+            self._outbox.granted(call, at)
+            ticket.future.set_result((call, at))
+
+    def _take_back_from(self, ticket: Ticket, lane: Lane) -> None:
+        """Have it refunded where a caller that is gone may have been charged."""
+        future = ticket.future
+        if not ticket.again or not future.done():
+            return
+        if future.cancelled() or future.exception() is not None:
+            self._outbox.refund(self._call(ticket, lane.account), None)
+
+    def _call(self, ticket: Ticket, lane: Account, share: LocalShare | None = None) -> SharedCall:
+        local = None if share is None else share.account(lane.charges)
+        return SharedCall(self._outbox, ticket.call_id, lane, ticket.hold, local)
+
+    def _try_alone(
+        self, charges: tuple[Charge, ...], now: float, ahead: Mapping[str, int], hold: bool
+    ) -> float | None:
+        return self.share.try_charge(charges, now, ahead, hold) if self.share else math.inf
+
+    def _admit_alone(self) -> None:
+        """Let go whom the local share lets go."""
+        now = self.now()
+        admitted, self._share_at = self._lines.admit(now)
+        for ticket, account in admitted:
+            call = self._call(ticket, account, self.share)
+            self._outbox.granted(call, now)
+            ticket.judged = self._reset = True
+            ticket.future.set_result((call, now))
+
+    def _fail_by(self, error: BaseException) -> None:
+        if not isinstance(error, StoreLostError):
+            _log.error("the shared limit store failed", exc_info=error)
+        self._fail(str(error) if isinstance(error, StoreLostError) else type(error).__name__)
+
+    def _fail(self, reason: str) -> None:
+        now = self.now()
+        is_new = self._loss.failed(reason, now)
+        if is_new and self._local_share_pct is not None:
+            self._go_alone(now)
+        for key in list(self._lines.waiting):
+            self._refuse_late(key, now, 0.0)
+
+    def _forget(self) -> None:
+        """Ask again with a reset: what the store counts is not what was charged."""
+        self._loss.forgotten(self.now())
+        self._reset = True
+
+    def _go_alone(self, now: float) -> None:
+        percent = self._local_share_pct or 0.0
+        before = frozenset(self._outbox.under_way())
+        self.share = LocalShare(
+            self._capacities,
+            percent,
+            lambda: not before.isdisjoint(self._outbox.under_way()),
+            now,
+        )
+        for limit_id in self._usage:
+            self.share.block(limit_id, self.usage(limit_id).blocked_until, now)
+
+    def _refuse_late(self, key: tuple[Priority, str], now: float, wait_s: float) -> None:
+        """Refuse those in a line whose deadline lies before the end of the wait."""
+        line = self._lines.waiting.get(key)
+        if not self._timed or line is None:
+            return
+        late = [
+            (ticket, place.lane)
+            for ticket, place in line.places.items()
+            if ticket.deadline < now + wait_s or ticket.deadline <= now
+        ]
+        for ticket, lane in late:
+            if not ticket.done():
+                self._refuse(lane, ticket, max(now + wait_s, ticket.deadline) - ticket.asked_at)
+
+    def _give_up(self, lane: Lane, ticket: Ticket) -> None:
+        line = self._lines.waiting.get((lane.priority, lane.limit_id))
+        if ticket.done() or line is None:
+            return
+        if not self._loss.is_on and not line.head()[0].judged:
+            return  # the answer that is on its way says whether there is room
+        self._refuse(lane, ticket, ticket.deadline - ticket.asked_at)
+
+    def _refuse(self, lane: Lane, ticket: Ticket, forecast_s: float) -> None:
+        waited_s = self.now() - ticket.asked_at
+        error = self._refused(lane, waited_s, ticket.deadline - ticket.asked_at, forecast_s)
+        ticket.future.set_exception(error)
+        self._step_out(lane, ticket)
+
+    def _refused(
+        self, lane: Lane, waited_s: float, max_wait_s: float, forecast_s: float
+    ) -> ThrottleTimeoutError:
+        emit(self._hook, ThrottleRefused(lane.limit_id, waited_s, forecast_s))
+        return ThrottleTimeoutError(
+            f'no room under rate limit "{lane.limit_id}" within max_wait={max_wait_s:g} s '
+            f"(it takes {forecast_s:.3g} s at least); nothing was sent: wait longer, or send less",
+            limit_id=lane.limit_id,
+            forecast_s=forecast_s,
+        )
+
+    def _withdraw(self, lane: Lane, ticket: Ticket) -> None:
+        future = ticket.future
+        if not future.done() or future.cancelled():
+            future.cancel()
+            self._step_out(lane, ticket)
+        elif future.exception() is None:
+            # Admitted and cancelled in the same turn of the loop: it never got to send.
+            call, granted_at = future.result()
+            call.refund(granted_at)
+
+    def _step_out(self, lane: Lane, ticket: Ticket) -> None:
+        self._take_back_from(ticket, lane)
+        if self._lines.leave(lane, ticket):
+            self._ask(self.now())
+
+    def _set_timer(self, wake_at: float, least_s: float = 0.0) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._wake_at = wake_at
+        if wake_at == math.inf or self.loop is None:
+            return
+        if self._clock is None and not least_s:
+            self._timer = self.loop.call_at(wake_at - self._shift_s, self._on_timer)
+        else:
+            wait_s = max(wake_at - self.now(), least_s)
+            self._timer = self.loop.call_later(wait_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        wake_at, self._wake_at = self._wake_at, math.inf
+        if self.now() < wake_at:
+            self._set_timer(wake_at, _LEAST_S)
+        else:
+            self.look()
+
+
+_UNKNOWN = (SharedUsage(0, 0.0), -math.inf)
+
+
+def _is_orphan(ticket: Ticket) -> bool:
+    return ticket.future.get_loop().is_closed()
