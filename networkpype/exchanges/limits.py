@@ -106,14 +106,10 @@ _Seconds: TypeAlias = Callable[[Answer], "float | None"]
 
 @dataclass(frozen=True)
 class _Quiet:
-    """A refusal, or a limit that is used up: pause, but no longer than `longest_s`.
-
-    Who asks too early is refused again, so that a wait that was cut costs one call.
-    """
+    """A refusal, or a limit that is used up: pause."""
 
     seconds: _Seconds
     of: _Of
-    longest_s: float
     limit_id: str | None = None
 
     def learners(self, limit_id: str | None, named: dict[str, str]) -> Iterable[Learner]:
@@ -121,10 +117,10 @@ class _Quiet:
 
     def __call__(self, answer: Answer, limit_id: str) -> Iterable[Lesson]:
         for_s = self.seconds(answer)
-        if for_s is None or not for_s > 0:
+        if for_s is None:
             return ()
         limits = None if self.of is _Of.ALL else (self.limit_id or limit_id,)
-        return (Pause(limits, min(for_s, self.longest_s)),)
+        return (Pause(limits, for_s),)
 
 
 def _status(status: int, for_s: float) -> _Seconds:
@@ -190,28 +186,30 @@ def _left_s(until: float, answer: Answer) -> float:
         return math.nan
 
 
-def _told(seconds: float, untold_s: float) -> float:
-    return seconds if seconds > 0 else untold_s
+def _told(seconds: float, longest_s: float, untold_s: float | None = None) -> float | None:
+    """Believe a wait up to `longest_s`: who then asks too early is refused again, that is all."""
+    return min(seconds, longest_s) if seconds > 0 else untold_s
 
 
 def _bybit(data: dict[str, Any], answer: Answer) -> float | None:
     if data.get("retCode") != 10006:
         return None
-    return _told(_left_s(_number(answer, "X-Bapi-Limit-Reset-Timestamp") / 1000, answer), 1.0)
+    until_ms = _number(answer, "X-Bapi-Limit-Reset-Timestamp")
+    return _told(_left_s(until_ms / 1000, answer), 5.0, 1.0)
 
 
 def _bingx(data: dict[str, Any], answer: Answer) -> float | None:
     if data.get("code") != 100410:
         return None
     until = re.search(r"after\D{0,9}(\d{13})\b", str(data.get("msg")))
-    return _told(_left_s(int(until[1]) / 1000, answer) if until else math.nan, 300.0)
+    return _told(_left_s(int(until[1]) / 1000, answer) if until else math.nan, 600.0, 300.0)
 
 
 def _gate(answer: Answer) -> float | None:
     # Where nothing was refused the instant is just the present.
     if answer.status != 429 or _number(answer, "X-Gate-RateLimit-Requests-Remain") > 0:
         return None
-    return _left_s(_number(answer, "X-Gate-RateLimit-Reset-Timestamp"), answer)
+    return _told(_left_s(_number(answer, "X-Gate-RateLimit-Reset-Timestamp"), answer), 10.0)
 
 
 def _htx_contract(data: dict[str, Any], answer: Answer) -> float | None:
@@ -231,7 +229,7 @@ def _kraken_throttled(data: dict[str, Any], answer: Answer) -> float | None:
     for each in errors if isinstance(errors, list) else []:
         until = re.fullmatch(r"EService: ?Throttled: ?\[?(\d{1,12})\]?", str(each))
         if until:
-            return _told(_left_s(int(until[1]), answer), 5.0)
+            return _told(_left_s(int(until[1]), answer), 60.0, 5.0)
     return None
 
 
@@ -246,7 +244,7 @@ def _bitfinex(data: dict[str, Any], answer: Answer) -> float | None:
 def _kucoin(answer: Answer) -> float | None:
     if _number(answer, "gw-ratelimit-remaining") != 0:
         return None
-    return _number(answer, "gw-ratelimit-reset") / 1000
+    return _told(_number(answer, "gw-ratelimit-reset") / 1000, 30.0)
 
 
 def _kucoin_endpoint(data: dict[str, Any], answer: Answer) -> float | None:
@@ -275,7 +273,7 @@ def _phemex(answer: Answer) -> float | None:
     if answer.status != 429:
         return None
     told = [_number(answer, f"x-ratelimit-retry-after{group}") for group in _PHEMEX_GROUPS]
-    return max((each for each in told if each > 0), default=None)
+    return _told(max((each for each in told if each > 0), default=0), 60.0)
 
 
 _Rows: TypeAlias = "tuple[_Count | _Quiet, ...]"
@@ -295,15 +293,15 @@ _COINEX: _Rows = (
     # https://docs.coinex.com/api/v2/rate-limit (read 2026-11-21): groups, all of them by the second
     _Count("X-RateLimit-Remaining", _Of.CALL, "X-RateLimit-Limit"),
     _Count(r"X-RateLimit-LongPeriod-\d+H-Remaining", _Of.NAMED),
-    _Quiet(_code("code", 4213, 1.0), _Of.CALL, 1.0),
+    _Quiet(_code("code", 4213, 1.0), _Of.CALL),
 )
 _KUCOIN: _Rows = (
     # https://www.kucoin.com/docs-new/rate-limit (read 2026-11-21): pools by 30 s
     _Count("gw-ratelimit-remaining", _Of.WHOLE, "gw-ratelimit-limit"),
-    _Quiet(_kucoin, _Of.WHOLE, 30.0),
+    _Quiet(_kucoin, _Of.WHOLE),
     # The older https://www.kucoin.com/docs/basic-info/request-rate-limit/rest-api (read 2026-11-21)
-    _Quiet(_body(b'"200002"', _kucoin_endpoint), _Of.CALL, 10.0),
-    _Quiet(_text(b"error code: 1015", 30.0), _Of.ALL, 30.0),
+    _Quiet(_body(b'"200002"', _kucoin_endpoint), _Of.CALL),
+    _Quiet(_text(b"error code: 1015", 30.0), _Of.ALL),
 )
 
 _TELLS: dict[str, _Rows] = {
@@ -321,11 +319,11 @@ _TELLS: dict[str, _Rows] = {
         # https://bingx-api.github.io/docs/#/en-us/spot/base-info.html (read 2026-11-21): "recover
         # after 5 minutes", each endpoint for itself; the instant is in the texts of 100410
         _Count("X-RateLimit-Requests-Remain", _Of.CALL),
-        _Quiet(_body(rb'"code":\s*100410\b', _bingx), _Of.CALL, 600.0),
+        _Quiet(_body(rb'"code":\s*100410\b', _bingx), _Of.CALL),
     ),
     "bitfinex": (
         # https://docs.bitfinex.com/docs/requirements-and-limitations (read 2026-11-21)
-        _Quiet(_body(b"ERR_RATE_LIMIT", _bitfinex), _Of.ALL, 60.0),
+        _Quiet(_body(b"ERR_RATE_LIMIT", _bitfinex), _Of.ALL),
     ),
     "bitget": (
         # https://www.bitget.com/api-doc/common/faq, Q11 (read 2026-11-21)
@@ -344,8 +342,8 @@ _TELLS: dict[str, _Rows] = {
         # https://bybit-exchange.github.io/docs/v5/rate-limit (read 2026-11-21): a rolling second;
         # 403 is the address, "wait for at least 10 minutes"
         _Count("X-Bapi-Limit-Status", _Of.CALL, "X-Bapi-Limit"),
-        _Quiet(_body(rb'"retCode":\s*10006\b', _bybit), _Of.CALL, 5.0),
-        _Quiet(_status(403, 600.0), _Of.ALL, 600.0),
+        _Quiet(_body(rb'"retCode":\s*10006\b', _bybit), _Of.CALL),
+        _Quiet(_status(403, 600.0), _Of.ALL),
     ),
     "coinbase": (),
     "coinbaseexchange": (),
@@ -355,13 +353,13 @@ _TELLS: dict[str, _Rows] = {
     "deribit": (
         # https://docs.deribit.com/articles/rate-limits (read 2026-11-21): credits of a sub-account
         # that "each second" drip back
-        _Quiet(_code("error.code", 10028, 1.0), _Of.WHOLE, 1.0),
+        _Quiet(_code("error.code", 10028, 1.0), _Of.WHOLE),
     ),
     "ethgas": (),
     "gate": (
         # https://www.gate.com/docs/developers/apiv4/en/ (read 2026-11-21): no interval over 10 s
         _Count("X-Gate-RateLimit-Requests-Remain", _Of.CALL, "X-Gate-RateLimit-Limit"),
-        _Quiet(_gate, _Of.CALL, 10.0),
+        _Quiet(_gate, _Of.CALL),
     ),
     "gate-ws-api": (),  # in the header of its messages, which no throttler is handed
     "gemini": (),
@@ -374,33 +372,33 @@ _TELLS: dict[str, _Rows] = {
         # https://huobiapi.github.io/docs/dm/v1/en/ (read 2026-11-21): reads and trades each for
         # themselves, by 3 s; of what kind the milliseconds of ratelimit-reset are stands nowhere
         _Count("ratelimit-remaining", _Of.CALL, "ratelimit-limit"),
-        _Quiet(_body(rb'"err[_-]code":\s*1032\b', _htx_contract), _Of.CALL, 3.0),
+        _Quiet(_body(rb'"err[_-]code":\s*1032\b', _htx_contract), _Of.CALL),
     ),
     "hyperliquid": (),
     "kraken": (
         # https://docs.kraken.com/exchange/guides/rest/ratelimits (read 2026-11-21): "a few seconds"
-        _Quiet(_kraken("EAPI:Rate limit exceeded", 5.0), _Of.WHOLE, 5.0),
-        _Quiet(_body(b"EService:", _kraken_throttled), _Of.WHOLE, 60.0),
+        _Quiet(_kraken("EAPI:Rate limit exceeded", 5.0), _Of.WHOLE),
+        _Quiet(_body(b"EService:", _kraken_throttled), _Of.WHOLE),
         # https://docs.kraken.com/api/docs/guides/spot-ratelimits (read 2026-11-21): a counter a
         # pair, "decreased by a decay rate every second"
-        _Quiet(_kraken("EOrder:Rate limit exceeded", 1.0), _Of.CALL, 1.0),
+        _Quiet(_kraken("EOrder:Rate limit exceeded", 1.0), _Of.CALL),
     ),
     "krakenfutures": (
         # https://docs.kraken.com/exchange/guides/futures/ratelimits and
         # https://docs.kraken.com/api/docs/futures-api/trading/get-accounts (read 2026-11-21)
-        _Quiet(_body(b"apiLimitExceeded", _krakenfutures), _Of.WHOLE, 10.0),
+        _Quiet(_body(b"apiLimitExceeded", _krakenfutures), _Of.WHOLE),
     ),
     "kucoin": _KUCOIN,
     "kucoin-futures": _KUCOIN,
     "mexc": (),
     "mexc-contract": (
         # https://mexcdevelop.github.io/apidocs/contract_v1_en/ (read 2026-11-21): most by 2 s
-        _Quiet(_code("code", 510, 2.0), _Of.CALL, 2.0),
+        _Quiet(_code("code", 510, 2.0), _Of.CALL),
     ),
     "okx": (
         # https://www.okx.com/docs-v5/en/#error-code-rest-api (read 2026-11-21), with status 200;
         # nearly all limits are by 2 s, and that of the sub-account's orders (50061) is
-        _Quiet(_okx, _Of.CALL, 2.0),
+        _Quiet(_okx, _Of.CALL),
     ),
     "phemex": (
         # https://github.com/phemex/phemex-api-docs/blob/master/Generic-API-Info.en.md (read
@@ -409,7 +407,7 @@ _TELLS: dict[str, _Rows] = {
             _Count(f"x-ratelimit-remaining{group}", _Of.CALL, f"x-ratelimit-capacity{group}")
             for group in _PHEMEX_GROUPS
         ),
-        _Quiet(_phemex, _Of.CALL, 60.0),
+        _Quiet(_phemex, _Of.CALL),
     ),
     # 429 alone; "Too many requests." in a body is a used nonce.
     "whitebit": (),

@@ -1,6 +1,6 @@
 """Test kit: mock exchanges on loopback and clocks that tests move by hand."""
 
-from networkpype.testing.arrivals import DEFAULT_LIMITS, ArrivalLimit
+from networkpype.testing.arrivals import DEFAULT_LIMITS, ArrivalLimit, ArrivalUse
 from networkpype.testing.clock import FakeClock
 from networkpype.testing.exchange import MockExchange
 from networkpype.testing.mock_coinex import MockCoinEx
@@ -14,6 +14,7 @@ __all__ = [
     "Access",
     "Answer",
     "ArrivalLimit",
+    "ArrivalUse",
     "FakeClock",
     "MockCoinEx",
     "MockETHGas",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import time
@@ -288,6 +289,8 @@ class AsyncThrottler:
         for name in names:
             if not known.knows(name):
                 raise known.refusal(name)
+        if self._queue.loop is None and (loop := asyncio._get_running_loop()) is not None:
+            self._queue.adopt(loop)  # by whose time a block lasts
         self._queue.block(names, for_s)
         _log.warning("the exchange wants quiet for %g s (%d): %s", for_s, status, ", ".join(names))
         emit(self._hook, LimitBlocked(names, for_s, status))

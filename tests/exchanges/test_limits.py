@@ -217,15 +217,20 @@ CASES = [
     ),
     Case("kraken", told(body={"error": [f"EService: Throttled: {NOW_S}"]}), quiet={"whole": 5}),
     Case(
+        "kraken",
+        told(Date=DATE, body={"error": [f"EService: Throttled: {NOW_S}"]}),
+        quiet={"whole": 5},
+    ),
+    Case(
         "krakenfutures",
         told(body={"result": "error", "error": "apiLimitExceeded", "serverTime": "2016-02-25"}),
         quiet={"whole": 10},
     ),
-    Case("kucoin", told(gw_ratelimit_limit=500, gw_ratelimit_remaining=300), {"whole": 200}),
+    Case("kucoin", told(gw_ratelimit_limit=4000, gw_ratelimit_remaining=3800), {"whole": 200}),
     Case(
         "kucoin",
-        told(gw_ratelimit_limit=500, gw_ratelimit_remaining=0, gw_ratelimit_reset=1489),
-        {"whole": 500},
+        told(gw_ratelimit_limit=400, gw_ratelimit_remaining=0, gw_ratelimit_reset=1489),
+        {"whole": 400},
         {"whole": 1.489},
     ),
     Case(
@@ -237,7 +242,7 @@ CASES = [
     Case("kucoin", told(body={"code": "200002", "msg": "Too many"}), quiet={"call": 10}),
     Case("kucoin", told(403, b"error code: 1015"), quiet=everywhere(30)),
     Case(
-        "kucoin-futures", told(gw_ratelimit_limit=500, gw_ratelimit_remaining=300), {"whole": 200}
+        "kucoin-futures", told(gw_ratelimit_limit=4000, gw_ratelimit_remaining=3800), {"whole": 200}
     ),
     Case(
         "kucoin-futures",
@@ -260,8 +265,8 @@ CASES = [
             "phemex",
             told(
                 **{
-                    f"x-ratelimit-remaining{group}": 498,
-                    f"x-ratelimit-capacity{group}": 500,
+                    f"x-ratelimit-remaining{group}": 398,
+                    f"x-ratelimit-capacity{group}": 400,
                 }
             ),
             {"call": 2},

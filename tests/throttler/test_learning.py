@@ -218,3 +218,12 @@ async def test_who_waits_goes_on_at_once_where_the_exchange_has_counted_less() -
         slot.land(answer(X_Used="40"))
         await waits
     assert asyncio.get_running_loop().time() - start == pytest.approx(1.0)
+
+
+@virtual_time
+async def test_to_block_before_the_first_call() -> None:
+    limited, _ = throttler()
+    limited.block(5.0)
+    start = asyncio.get_running_loop().time()
+    await limited.acquire("ip")
+    assert asyncio.get_running_loop().time() - start == pytest.approx(5.0)

@@ -195,6 +195,13 @@ def test_a_bucket_believes_the_exchange_where_nothing_else_is_under_way() -> Non
     assert bucket.observe(Observation(3, 1.0, 10.0, own=1), 3.0)[1] >= 15.0
 
 
+def test_what_left_since_comes_on_top_of_what_others_used() -> None:
+    bucket = Bucket("a", 20, 1.0)
+    bucket.hold(1, 0.0)
+    bucket.charge(3, 1.0)  # perhaps not yet seen there
+    assert bucket.observe(Observation(15, 0.0, 1.0, own=1), 2.0) == (3.0, 15.0 + 3 + 1)
+
+
 def test_the_level_falls_to_what_is_under_way_and_no_lower() -> None:
     bucket = Bucket("a", 10, 2.0)
     bucket.hold(4, 0.0)

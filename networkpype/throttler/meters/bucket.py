@@ -137,8 +137,11 @@ class Bucket:
             and self._settled < seen.since
             and before <= max(self.held, seen.counted - fell) + _GRAIN
         )
-        if quiet or seen.used > before + fell:
+        if quiet:
             self._level = max(float(self.held), float(seen.used))
+        elif seen.used > before + fell:
+            # What was charged since it left comes on top; the exchange may not have seen it.
+            self._level = seen.used + max(0.0, before + fell - seen.counted)
         return before, self._level
 
     def _falls(self, units: float, now: float) -> float:
