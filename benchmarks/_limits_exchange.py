@@ -2,8 +2,9 @@
 
 A raw asyncio protocol: a request is counted by `networkpype.testing.arrivals` the moment its head
 is there, refused with 429 where that exceeds a limit, and else answered after a delay that jitters.
-What it counts is frozen `measure_s` after the first request, while the demand still goes on, and
-told at ``GET /counted``. The argument is a JSON object: rate, window_s, measure_s, delay_s, seed.
+Its clock is `AHEAD_S` ahead of the machine's, and told at ``GET /time``. What it counts is frozen
+when `measure_s` are over and the window that runs then ends, while the demand still goes on, and
+told at ``GET /counted``. The argument is a JSON object: terms (see `Terms`), measure_s, seed.
 Prints its port, and ends when its standard input does.
 """
 
@@ -15,67 +16,116 @@ import math
 import random
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any, cast
 
 from networkpype.testing.arrivals import ArrivalCounter, ArrivalLimit
 
+KINDS = ("rolling", "fixed", "bucket", "counter", "places")
 DEPTHS = {20: 1, 100: 2, 500: 5}
 """What a book costs by its depth."""
-PLACE, BOOK, COUNTED = "/order", "/depth?limit=", "/counted"
+ORDER = 2
+PLACE, BOOK, COUNTED, TIME = "/order", "/depth?limit=", "/counted", "/time"
 
-IP_PER_S, ORDERS_PER_S = 2000, 400
-ORDERS_BURST = 40
-OPEN = 45
+AHEAD_S = 2.6
+ASYMMETRY_S = 0.02
+"""By so much at most the time takes longer on its way than the question for it."""
+
+ROOM = 3
+"""The limits that are not to bind are so many times as wide."""
+BURST_S, COUNTER_S = 0.5, 1.0
+"""What a bucket and a counter hold when they are full, in seconds of their rate."""
+_EARLY_S = 0.001
 
 
-def costs_ip(method: str, path: str) -> int:
+@dataclass(frozen=True)
+class Terms:
+    """One limit of each kind; that of `kind` binds, and each request counts under all of them.
+
+    Under four of them a request weighs what it asks for, and under "places" 1. `per_s` is what one
+    that binds admits, in units a second; `places` and `open` are for calls under way, where they
+    bind and where not. An answer takes about `delay_s`, one in fifty ten times as long.
+    """
+
+    kind: str
+    per_s: int = 1000
+    window_s: float = 5.0
+    places: int = 40
+    open: int = 45
+    delay_s: float = 0.004
+
+    def rate(self, kind: str) -> int:
+        return self.per_s if kind == self.kind else ROOM * self.per_s
+
+    def window(self, kind: str) -> int:
+        return int(self.rate(kind) * self.window_s)
+
+    def burst(self) -> int:
+        return int(self.rate("bucket") * BURST_S)
+
+    def counter(self) -> int:
+        return int(self.rate("counter") * COUNTER_S)
+
+    def under_way(self) -> int:
+        return self.places if self.kind == "places" else self.open
+
+
+def weigh(method: str, path: str) -> int:
     """Weigh a request: 2 for an order, a book by its depth."""
-    return 2 if method == "POST" else DEPTHS[int(path.rpartition("=")[2])]
+    return ORDER if method == "POST" else DEPTHS[int(path.rpartition("=")[2])]
 
 
-def sizes(rate: float, window_s: float) -> tuple[int, int]:
-    """Return the units of "ip" and "orders" a window; at a rate of 1 some 900 requests a second."""
-    return int(IP_PER_S * rate * window_s), int(ORDERS_PER_S * rate * window_s)
-
-
-def limits(rate: float, window_s: float) -> list[ArrivalLimit]:
-    """Return the exchange's limits."""
-    ip, orders = sizes(rate, window_s)
+def limits(terms: Terms) -> list[ArrivalLimit]:
+    """Return the exchange's limits, in the order of `KINDS`."""
+    window_s = terms.window_s
     return [
-        ArrivalLimit("ip", ip, window_s, weight=costs_ip),
+        ArrivalLimit("rolling", terms.window("rolling"), window_s, weight=weigh),
+        ArrivalLimit.fixed_window("fixed", terms.window("fixed"), window_s, weight=weigh),
         ArrivalLimit.token_bucket(
-            "orders", orders, window_s, burst=ORDERS_BURST, methods=("POST",)
+            "bucket", terms.rate("bucket"), 1.0, burst=terms.burst(), weight=weigh
         ),
-        ArrivalLimit.concurrent("open", OPEN),
+        ArrivalLimit.decaying_counter(
+            "counter", terms.counter(), terms.rate("counter"), weight=weigh
+        ),
+        ArrivalLimit.concurrent("places", terms.under_way()),
     ]
+
+
+def wall_s() -> float:
+    """Return what the exchange's clock shows."""
+    return time.time() + AHEAD_S
 
 
 class Exchange:
     """What all connections share."""
 
-    def __init__(
-        self, rate: float, window_s: float, measure_s: float, delay_s: float, seed: int
-    ) -> None:
-        self._counter = ArrivalCounter(limits(rate, window_s))
-        self._measure_s, self._delay_s = measure_s, delay_s
+    def __init__(self, terms: dict[str, Any], measure_s: float, seed: int) -> None:
+        self._terms = Terms(**terms)
+        self._counter = ArrivalCounter(limits(self._terms))
+        self._measure_s = measure_s
         self._random = random.Random(seed)
         self._requests = 0
         self._frozen: dict[str, Any] | None = None
         self.loop = asyncio.get_running_loop()
 
     def answer(self, connection: Connection, method: str, path: str) -> None:
-        now = time.monotonic()
         if path == COUNTED:
             connection.send(200, json.dumps(self._counted()).encode())
             return
+        if path == TIME:
+            delay_s = self._random.uniform(0, ASYMMETRY_S)
+            body = json.dumps(wall_s() * 1000).encode()
+            self.loop.call_later(delay_s, connection.send, 200, body)
+            return
+        now = time.monotonic()
         if not self._requests:
-            self.loop.call_later(self._measure_s, self._freeze, now + self._measure_s)
+            self._freeze_later(now)
         self._requests += 1
-        overrun = self._counter.arrive(method, path, now)
+        overrun = self._counter.arrive(method, path, now, wall_s())
         if overrun is not None:
             connection.send(429, b"{}", math.ceil(overrun.retry_after_s))
             return
-        delay_s = self._random.uniform(0.2, 1.8) * self._delay_s
+        delay_s = self._random.uniform(0.2, 1.8) * self._terms.delay_s
         if self._random.random() < 0.02:
             delay_s *= 10
         self.loop.call_later(delay_s, self._let_go, connection, method, path)
@@ -84,10 +134,21 @@ class Exchange:
         self._counter.leave(method, path, time.monotonic())
         connection.send(200, b"{}")
 
-    def _freeze(self, until: float) -> None:
+    def _freeze_later(self, first: float) -> None:
+        """Freeze at the end of a window: one that has only begun counts as a whole one."""
+        window_s, wall = self._terms.window_s, wall_s()
+        if self._terms.kind == "fixed":
+            end_s = math.ceil((wall + self._measure_s) / window_s) * window_s - wall
+        else:
+            end_s = math.ceil(self._measure_s / window_s) * window_s
+        self._until = (first + end_s - _EARLY_S, wall + end_s - _EARLY_S)
+        self.loop.call_later(end_s - _EARLY_S, self._freeze)
+
+    def _freeze(self) -> None:
+        # Where this comes late, what came after the end is counted too: a little, of a whole run.
         self._frozen = {
             "measured": self._requests,
-            "use": {name: tuple(use) for name, use in self._counter.use(until).items()},
+            "use": {name: tuple(use) for name, use in self._counter.use(*self._until).items()},
         }
 
     def _counted(self) -> dict[str, Any]:

@@ -55,10 +55,14 @@ class Remaining(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """No call under these limits for so long, under none at all where None."""
+    """No call under these limits for so long, under none at all where None.
+
+    `told` is false where the exchange gave no time, and this one is made up here.
+    """
 
     limit_ids: tuple[str, ...] | None
     for_s: float
+    told: bool = True
 
 
 Lesson: TypeAlias = "Used | Remaining | Pause"
@@ -124,7 +128,7 @@ def pause_of(answer: Answer, limit_ids: tuple[str, ...], longest_s: float) -> Pa
     if answer.status == 503 and not told_s:
         return None
     for_s = min(told_s or min(longest_s, _UNTOLD_PAUSE_S), LONGEST_PAUSE_S)
-    return Pause(None if answer.status == 418 else limit_ids, for_s)
+    return Pause(None if answer.status == 418 else limit_ids, for_s, bool(told_s))
 
 
 def check_learners(learners: object) -> tuple[Learner, ...]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from networkpype.errors import ConfigurationError
 from networkpype.hooks import Hook, LimitCorrected, emit
 from networkpype.throttler.configuration import Configuration
 from networkpype.throttler.learning import (
@@ -72,18 +73,25 @@ class Lessons:
         own = {charge.limit_id: charge.weight for charge in charges}
         limits = configuration.limits
         longest_s = max((limits[name].time_interval for name in own if name in limits), default=1.0)
-        pause = pause_of(answer, tuple(name for name in own if name in limits), longest_s)
-        if pause is not None:
-            self._pause(pause, answer.status)
+        pauses: list[Pause] = []
         for learner in self._learners:
             try:
                 for lesson in learner(answer, limit_id):
                     if isinstance(lesson, Pause):
-                        self._pause(lesson, answer.status)
+                        pauses.append(lesson)
                     elif departure is not None:
                         self._correct(configuration, lesson, departure, own)
             except Exception:
                 _log.exception("learner %r failed on an answer of %d", learner, answer.status)
+        pause = pause_of(answer, tuple(name for name in own if name in limits), longest_s)
+        # A learner may know a time that Retry-After does not tell; a ban is for all in any case.
+        if pause is not None and (pause.told or not pauses or pause.limit_ids is None):
+            pauses.append(pause)
+        for pause in pauses:
+            try:
+                self._pause(pause, answer.status)
+            except ConfigurationError:
+                _log.exception("a learner wants a pause that cannot be")
 
     def _correct(
         self,
@@ -103,6 +111,8 @@ class Lessons:
             used = (whole if lesson.limit is None else lesson.limit) - lesson.units
         # Others may use what is not our share, and we do not count it.
         used -= whole - ours
+        if configuration.capacities[name].per_second:
+            used = min(used, ours)  # what is more than full would take long to drip out
         # What is charged for a call that was not sent yet has not been counted there, and will be.
         used += self._prepared.get(name, 0)
         counted = departure.counted[name]

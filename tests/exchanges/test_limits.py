@@ -15,7 +15,7 @@ from networkpype import AsyncThrottler, ConfigurationError, LinkedLimitWeightPai
 from networkpype.exchanges import limits, names
 from networkpype.exchanges.limits import learners_of
 from networkpype.testing.virtual_time import run_in_virtual_time
-from networkpype.throttler.learning import Answer
+from networkpype.throttler.learning import Answer, Remaining
 
 DATE = "Fri, 21 Nov 2025 02:40:00 GMT"
 NOW_S = 1_763_692_800
@@ -119,6 +119,7 @@ CASES = [
     ),
     Case("bitmart-contract", told(X_BM_RateLimit_Remaining=10), {"call": 10}),
     Case("bitmex", told(x_ratelimit_limit=120, x_ratelimit_remaining=58), {"whole": 62}),
+    Case("bitmex", told(x_ratelimit_limit=10**6, x_ratelimit_remaining=10**6 - 9), {"whole": 9}),
     Case(
         "bitmex",
         told(x_ratelimit_remaining_1s=490),
@@ -152,6 +153,7 @@ CASES = [
         quiet={"call": 5},
     ),
     Case("bybit", told(body={"retCode": 10006}), quiet={"call": 1}),
+    Case("bybit", told(body=b'{"retCode":10006}'.ljust(512)), quiet={"call": 1}),
     Case("bybit", told(403, b"403, access too frequent"), quiet=everywhere(600)),
     Case("coinex", told(X_RateLimit_Limit=30, X_RateLimit_Remaining=28), {"call": 2}),
     Case(
@@ -275,25 +277,27 @@ CASES = [
     ),
 ]
 
+UNTOLD = {"call": 60.0, "whole": 60.0}
+"""What the throttler does by itself after a 429 that tells no time: a minute at most."""
+
 REFUSED = [
-    # The throttler itself is quiet for the one second of these limits.
     Case("gate", gate_429(0, NOW_S + 7), {"call": 200}, {"call": 7}),
     Case("gate", gate_429(0, NOW_S + 3600), {"call": 200}, {"call": 10}),
-    Case("gate", gate_429(1, NOW_S + 7), {"call": 199}, {"call": 1}),
-    Case("gate", gate_429(0, NOW_S), {"call": 200}, {"call": 1}),
-    Case("gate", gate_429(0, "soon"), {"call": 200}, {"call": 1}),
-    Case("gate", gate_429(0, NOW_S + 7, ""), {"call": 200}, {"call": 1}),
-    Case("gate", gate_429(0, NOW_S + 7, DATE.replace("GMT", "-0000")), {"call": 200}, {"call": 1}),
+    Case("gate", gate_429(1, NOW_S + 7), {"call": 199}, UNTOLD),
+    Case("gate", gate_429(0, NOW_S), {"call": 200}, UNTOLD),
+    Case("gate", gate_429(0, "soon"), {"call": 200}, UNTOLD),
+    Case("gate", gate_429(0, NOW_S + 7, ""), {"call": 200}, UNTOLD),
+    Case("gate", gate_429(0, NOW_S + 7, DATE.replace("GMT", "-0000")), {"call": 200}, UNTOLD),
     *(
         Case("phemex", told(429, **{f"x-ratelimit-retry-after{group}": 7}), quiet={"call": 7})
         for group in ("", "-contract", "-spotOrder")
     ),
     Case("phemex", told(429, **{"x-ratelimit-retry-after": 3600}), quiet={"call": 60}),
-    Case("phemex", told(429, **{"x-ratelimit-retry-after": "nan"}), quiet={"call": 1}),
+    Case("phemex", told(429, **{"x-ratelimit-retry-after": "nan"}), quiet=UNTOLD),
     Case("kucoin", told(429, b"error code: 1015"), quiet=everywhere(30)),
     Case("okx", told(429, {"code": "50011"}), quiet={"call": 2}),
 ]
-"""With 429, where the throttler is quiet by itself; of each "whole" for a second at least."""
+"""With 429, where the throttler is quiet by itself unless the row tells for how long."""
 
 NOTHING = [
     # No more than the page says: other codes, other places, and what cannot be.
@@ -313,7 +317,7 @@ NOTHING = [
     Case("bybit", told(body={"retCode": 0, "result": {"retCode": 10006}})),
     Case("bybit", told(body={"retCode": 100061})),
     Case("bybit", told(body=b'{"retCode":10006')),
-    Case("bybit", told(body=b'{"retCode":10006,' + b" " * 512 + b'"retMsg":""}')),
+    Case("bybit", told(body=b'{"retCode":10006}'.ljust(513))),
     Case("coinex", told(X_RateLimit_LongPeriod_24H_Remaining=0)),
     Case("coinex", told(body={"code": 4214})),
     Case("deribit", told(body={"result": {"code": 10028}})),
@@ -380,8 +384,7 @@ def test_what_the_page_does_not_say_is_not_read(
 
 @pytest.mark.parametrize("case", REFUSED, ids=[case.exchange for case in REFUSED])
 def test_a_wait_that_stands_elsewhere_than_in_retry_after_is_kept(case: Case) -> None:
-    quiet = {"call": 1.0, "whole": 1.0, **case.quiet}
-    assert outcome(case, interval_s=1) == expected(case._replace(quiet=quiet))
+    assert outcome(case) == expected(case)
 
 
 def test_each_row_is_told_of_by_a_case_that_fails_without_it(
@@ -393,16 +396,14 @@ def test_each_row_is_told_of_by_a_case_that_fails_without_it(
         for row in mine:
             rest = tuple(each for each in mine if each is not row)
             monkeypatch.setitem(limits._TELLS, name, rest)
-            assert any(fails(case, 600) for case in CASES if case.exchange == name) or any(
-                fails(case, 1) for case in REFUSED if case.exchange == name
-            ), (name, row)
+            cases = [case for case in (*CASES, *REFUSED) if case.exchange == name]
+            assert any(fails(case) for case in cases), (name, row)
         monkeypatch.setitem(limits._TELLS, name, mine)
 
 
-def fails(case: Case, interval_s: float) -> bool:
-    quiet = case.quiet if interval_s == 600 else {"call": 1.0, "whole": 1.0, **case.quiet}
+def fails(case: Case) -> bool:
     try:
-        return outcome(case, interval_s=interval_s) != expected(case._replace(quiet=quiet))
+        return outcome(case) != expected(case)
     except ConfigurationError:
         return True  # it names a header that is not there any more
 
@@ -435,6 +436,7 @@ def test_an_ordinary_answer_is_not_decoded(name: str, monkeypatch: pytest.Monkey
 def test_every_exchange_is_known_and_a_wrong_name_is_guessed() -> None:
     assert [name for name in names() if not isinstance(learners_of(name), tuple)] == []
     assert learners_of("gemini") == learners_of("gemini", "ip") == ()
+    assert (len(learners_of("binance")), len(learners_of("coinex"))) == (1, 2)
     with pytest.raises(ConfigurationError, match=r"no exchange 'binanec'; did you mean 'binance'"):
         learners_of("binanec")
 
@@ -459,3 +461,9 @@ def test_a_header_that_the_exchange_has_not_is_refused(
 def test_a_limit_id_is_a_text() -> None:
     with pytest.raises(ConfigurationError, match="a limit id is a text, got 7"):
         learners_of("binance", 7)  # type: ignore[arg-type]
+
+
+def test_a_limit_of_which_all_is_left_is_not_used() -> None:
+    (learner,) = learners_of("bitmex")
+    full = told(x_ratelimit_limit=120, x_ratelimit_remaining=120)
+    assert learner(full, "call") == (Remaining("call", 120, 120),)

@@ -227,3 +227,31 @@ async def test_to_block_before_the_first_call() -> None:
     start = asyncio.get_running_loop().time()
     await limited.acquire("ip")
     assert asyncio.get_running_loop().time() - start == pytest.approx(5.0)
+
+
+@virtual_time
+async def test_a_learner_that_knows_the_time_is_believed_where_none_was_told() -> None:
+    limited, _ = throttler(learn_from=[lambda told, limit_id: [Pause((limit_id,), 1.5)]])
+    await call(limited, "orders", answer(429))
+    shown = limited.snapshot()
+    assert shown["orders"].blocked_s == pytest.approx(1.5)
+    assert shown["ip"].blocked_s == 0
+    await call(limited, "other", answer(429, Retry_After="7"))
+    assert limited.snapshot()["other"].blocked_s == pytest.approx(7.0)
+
+
+@virtual_time
+async def test_a_bucket_is_never_believed_to_be_more_than_full() -> None:
+    limited = AsyncThrottler(
+        [RateLimit.token_bucket("a", 10, 1)], 0.1, 0, learn_from=[UsedHeader("X-Used")]
+    )
+    await call(limited, "a", answer(X_Used="999999"))
+    assert limited.snapshot()["a"].used == 10
+
+
+async def test_a_pause_for_a_limit_that_is_not_there_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    limited, _ = throttler(learn_from=[lambda *_: [Pause(("nowhere",), 1.0)]])
+    await call(limited, "ip", answer(200))
+    assert 'no rate limit "nowhere"' in caplog.text
