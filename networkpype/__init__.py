@@ -91,6 +91,7 @@ from networkpype.shared.nonces import RedisNonces
 from networkpype.shared.tokens import RedisTokens
 from networkpype.throttler.context import AsyncRequestContext, InFlightContext
 from networkpype.throttler.kinds import LimitKind, Priority
+from networkpype.throttler.learning import Pause, RemainingHeader, UsedHeader
 from networkpype.throttler.rate_limit import (
     LimitUsage,
     LinkedLimitWeightPair,
@@ -193,6 +194,7 @@ __all__ = [
     "NetworkpypeError",
     "NotConnectedError",
     "Outcome",
+    "Pause",
     "PreAuth",
     "Priority",
     "RESTConnection",
@@ -212,6 +214,7 @@ __all__ = [
     "RedisLimitStore",
     "RedisNonces",
     "RedisTokens",
+    "RemainingHeader",
     "RenewalFailed",
     "RequestFinished",
     "RequestTimeoutError",
@@ -240,6 +243,7 @@ __all__ = [
     "TimeSynchronizerRESTPreProcessor",
     "TransportError",
     "UnknownLimitError",
+    "UsedHeader",
     "WebSocketAuthPattern",
     "WebSocketBinaryRequest",
     "WebSocketClosed",

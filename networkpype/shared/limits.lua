@@ -192,6 +192,13 @@ local function expire(limit)
   limit.more = done >= MOST_EXPIRED
   local next_due = redis.call('ZRANGE', limit.key, 0, 0, 'WITHSCORES')
   limit.first = tonumber(next_due[2] or math.huge)
+  if not next_due[2] and limit.used > 0 then
+    -- Somebody else took the entries away. What they were counts as long as a call may that is held.
+    limit.first = stops_at(limit, now + lease)
+    local id = me .. '.gone' .. whole(now)
+    redis.call('ZADD', limit.key, limit.first, id .. ':' .. whole(limit.used))
+    limit.was_empty = true
+  end
 end
 
 local limits = {}
@@ -267,6 +274,12 @@ for _, call in ipairs(more.renew or {}) do
   end
 end
 
+-- As it was when the answer came that tells of it: its own call is settled in the same run.
+for _, seen in ipairs(more.observe or {}) do
+  local limit = limits[seen[1]]
+  limit.used_then, limit.changed_then = limit.used, limit.changed
+end
+
 for _, call in ipairs(more.settle or {}) do
   for at = 3, #call, 2 do
     local limit, weight = limits[call[at]], call[at + 1]
@@ -285,31 +298,51 @@ for _, call in ipairs(more.refund or {}) do
   end
 end
 
--- The exchange counted `seen` units some time from `age` ago to now, `own` of them by a call that is
--- still held; `counted` were known to the caller when that left. What the exchange cannot have got
--- from here is somebody else's; what it should have and has not is taken back.
-local function believe(limit, seen, age, counted, own)
+-- The exchange counted `seen` units some time from `age` ago to now, `own` of them by a call that was
+-- held then; `counted` were known to the caller when that left, and `spare` may be of others who are
+-- not counted here. What the exchange cannot have got from here is somebody else's; what it should
+-- have and has not is taken back. `age` was true at `made`, or later: the way here takes time. What was
+-- charged up to then may have come after that call.
+local function believe(limit, seen, age, counted, own, spare, made)
   local total, since = limit.used + limit.level, now - age
   if limit.kind == CONCURRENT then
     return total
   elseif limit.kind == BUCKET then
-    local quiet = limit.used == own and limit.changed <= since
-    if quiet or seen > total + age * limit.rate then
-      limit.level = math.max(0, seen - limit.used)
+    local quiet = limit.used_then == own and limit.changed_then <= since
+      and total <= math.max(own, counted - age * limit.rate) + GRAIN
+    if quiet then
+      limit.level = math.max(0, math.max(seen - spare, math.min(total, seen)) - limit.used)
+    elseif seen - spare > total + age * limit.rate then
+      limit.level = math.max(0, seen - spare - limit.used)
     end
     return total
   end
-  local recent = -own -- what the exchange may have seen or not
-  local newer = whole(stops_at(limit, since))
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', limit.key, newer, '+inf')) do
-    recent = recent + member:match(':(%d+)$')
+  local recent, doubtful = -own, 0 -- what the exchange may have seen or not
+  local newer, oldest = stops_at(limit, since), stops_at(limit, math.min(now, made) - age)
+  if limit.kind == FIXED then
+    -- All calls of a window stop counting at its end, but for what each process takes that for.
+    oldest = oldest - 2 * limit.slack - limit.interval / 2
   end
-  local others = math.ceil(seen - math.max(counted, total - recent) - recent)
+  local found = redis.call('ZRANGEBYSCORE', limit.key, whole(oldest), '+inf', 'WITHSCORES')
+  for index = 1, #found, 2 do
+    local weight = found[index]:match(':(%d+)$')
+    if limit.kind == FIXED or tonumber(found[index + 1]) < newer then
+      doubtful = doubtful + weight
+    else
+      recent = recent + weight
+    end
+  end
+  local others
+  if limit.kind == FIXED then -- nothing but all of it at once comes back meanwhile
+    others = math.ceil(seen - spare - math.max(counted, total))
+  else
+    others = math.ceil(seen - spare - math.max(counted, total - recent) - recent)
+  end
   if others > 0 then
     charged(limit, me .. '.seen' .. whole(now), whole(others), stops_at(limit, now))
     return total
   end
-  local excess = total - recent - seen
+  local excess = total - recent - doubtful - seen
   while excess > 0 do
     local oldest = redis.call('ZRANGE', limit.key, 0, 0, 'WITHSCORES')
     if #oldest == 0 then
@@ -330,7 +363,7 @@ end
 local corrections = {}
 for index, seen in ipairs(more.observe or {}) do
   local limit = limits[seen[1]]
-  local before = believe(limit, seen[2], seen[3], seen[4], seen[5])
+  local before = believe(limit, unpack(seen, 2))
   corrections[index] = {before, limit.used + limit.level}
 end
 
@@ -458,15 +491,19 @@ local function grant(call)
   end
 end
 
-local function was_granted(call)
-  return redis.call('ZSCORE', limits[call[8]].key, call[1] .. ':' .. call[9])
+-- Asked before, and no answer came: what was charged then would stop counting too soon for a call
+-- that goes now, and may have in part. So it is taken back, and judged like any other.
+for _, call in ipairs(asks) do
+  if call[6] == 1 then
+    for at = 8, #call, 3 do
+      discharged(limits[call[at]], call[1], call[at + 1])
+    end
+  end
 end
 
 for index, call in ipairs(asks) do
   local line = call[4]
-  if call[6] == 1 and was_granted(call) then
-    waits[index] = 0
-  elseif closed[line] then
+  if closed[line] then
     waits[index] = closed[line]
   else
     local over = claims ~= nil and is_over(call)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from importlib.resources import files
@@ -128,6 +129,19 @@ class RedisLimits:
         self._link = link
         self._most_paused_s = store.most_paused_s
         self._clock = ServerClock()
+        self._store = store
+        self._limits: Mapping[str, Capacity] = {}
+        self._be_someone()
+        self._paused_s = 0.0
+        self._born = ""
+        self._at_us = 0
+        self._server = ""
+        self._known_until = -math.inf
+        self._made_at = 0.0
+
+    def _be_someone(self) -> None:
+        store = self._store
+        self._pid = os.getpid()
         self._telling = Telling(
             self.script,
             f"{{networkpype:{store.name}}}",
@@ -138,20 +152,20 @@ class RedisLimits:
             self._clock.estimate,
         )
         self._process = self._telling.process.encode()
-        self._paused_s = 0.0
-        self._born = ""
-        self._at_us = 0
-        self._server = ""
-        self._known_until = -math.inf
 
     def configure(self, limits: Mapping[str, Capacity]) -> None:
+        self._limits = limits
         self._telling.configure(limits)
         longest_s = max(map(_pause_s, limits.values()), default=0.0)
         self._paused_s = min(longest_s, self._most_paused_s)
 
     async def run(self, batch: Batch, now: Callable[[], float]) -> Reply:
         link = self._link
-        was_connected = link.connected
+        if os.getpid() != self._pid:
+            # Forked: calls of two processes must not be counted under the same numbers.
+            self._be_someone()
+            self._telling.configure(self._limits)
+        was_connected, self._made_at = link.connected, now()
         try:
             if was_connected:
                 short = self._short(batch, now)
@@ -216,7 +230,8 @@ class RedisLimits:
 
     async def _tell(self, batch: Batch, subject: Subject, now: Callable[[], float]) -> Reply:
         sent_at = now()
-        text = self._telling.text(batch, subject, self._known(sent_at), sent_at)
+        known = self._known(sent_at)
+        text = self._telling.text(batch, subject, known, sent_at, self._made_at)
         told = await self._link.run(self.script, subject.keys, (text,))
         return self._read(told, batch, subject, sent_at, now())
 

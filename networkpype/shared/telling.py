@@ -150,18 +150,27 @@ class Telling:
         interval_s = limit.time_interval + (0.0 if is_flight else limit.margin_s)
         return interval_s + (0.0 if hold is Hold.FINAL else self._guard_s)
 
-    def text(self, batch: Batch, subject: Subject, known: Known, now: float) -> str:
-        """Return the argument of the script."""
+    def text(
+        self, batch: Batch, subject: Subject, known: Known, now: float, made_at: float = 0.0
+    ) -> str:
+        """Return the argument of the script; `made_at` is when the ages in the batch were true."""
         limits = subject.limits
         if limits is None:
             limits = ",".join([self._tell(name, now) for name in subject.names])
         asks = ",".join([self._ask(ask, subject) for ask in batch.asks])
-        more = self._more(batch, subject, known)
+        more = self._more(batch, subject, known, made_at)
         return (
             f'{self._head},"{known.server}","{known.born}",{known.at_us},[{limits}],[{asks}]{more}]'
         )
 
-    def _more(self, batch: Batch, subject: Subject, known: Known) -> str:
+    def _made_us(self, made_at: float, margin_s: float) -> int:
+        """Return when it was at the earliest on the clock of Redis; 0 where nobody knows."""
+        offset_s, unsure_s = self._offset(made_at)
+        if unsure_s == math.inf:
+            return 0
+        return _age(made_at + offset_s - unsure_s - margin_s)
+
+    def _more(self, batch: Batch, subject: Subject, known: Known, made_at: float) -> str:
         index = subject.index
         parts = []
         if not known.born:
@@ -179,8 +188,9 @@ class Telling:
             (
                 "observe",
                 [
-                    f"[{index[name]},{used},{micros(age_s)},{counted:.6f},{own}]"
-                    for name, used, age_s, counted, own in batch.seen
+                    f"[{index[name]},{used},{micros(age_s)},{counted:.6f},{own},{spare},"
+                    f"{self._made_us(made_at, self._limits[name].margin_s)}]"
+                    for name, used, age_s, counted, own, spare in batch.seen
                 ],
             ),
             ("renew", [self._call(call, index) for call in batch.renewals]),
@@ -210,14 +220,15 @@ class Telling:
         return subject
 
     def _tell(self, limit_id: str, now: float) -> str:
-        units, interval_s, kind, per_second, margin_s, ahead = capacity = self._limits[limit_id]
+        units, interval_s, kind, per_second, margin_s, *clock = capacity = self._limits[limit_id]
         ahead_s = slack_s = 0.0
         if kind is LimitKind.ROLLING_WINDOW:
             interval_s += margin_s
         elif kind is LimitKind.FIXED_WINDOW:
             offset_s, unsure_s = self._offset(now)
+            ahead, doubt = clock
             ahead_s = (0.0 if ahead is None else ahead()) - offset_s
-            slack_s = margin_s + unsure_s
+            slack_s = margin_s + unsure_s + (0.0 if doubt is None else doubt())
         told = [
             f"l:{limit_id}",
             f"b:{limit_id}:{self.process}",

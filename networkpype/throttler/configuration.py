@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -15,6 +16,7 @@ from networkpype.throttler.store.base import Capacity, Charge
 __all__ = ["Configuration"]
 
 _ALL = Decimal(100)
+_log = logging.getLogger(__name__)
 
 
 class Configuration:
@@ -37,14 +39,18 @@ class Configuration:
         self.share_percentage = _share(share_percentage)
         self.limits: dict[str, RateLimit] = {}
         self.whole: dict[str, int] = {}
-        """What may be used of each limit by all who share it, in units."""
+        """What the exchange allows of each limit, in units, as it was told here."""
+        self.spare: dict[str, int] = {}
+        """What may be used of each limit by those with whom it is shared, in units."""
         for limit in _checked(rate_limits):
             if limit.limit_id in self.limits:
                 raise ConfigurationError(
                     f'two rate limits are named "{limit.limit_id}"; rename one or remove it'
                 )
-            self.whole[limit.limit_id] = self._less_margin(limit.most)
-            self.limits[limit.limit_id] = self._scaled(limit)
+            scaled = self.limits[limit.limit_id] = self._scaled(limit)
+            self.whole[limit.limit_id] = limit.most
+            spare = self._less_margin(limit.most) - self._less_margin(scaled.most)
+            self.spare[limit.limit_id] = spare
         self.capacities = {
             limit_id: self._capacity(limit) for limit_id, limit in self.limits.items()
         }
@@ -70,12 +76,24 @@ class Configuration:
         return [(self.limits[name], weight) for name, weight in [(limit_id, limit.weight), *pairs]]
 
     def cost(
-        self, limit_id: str, request: Any = None, priority: Priority | None = None
+        self,
+        limit_id: str,
+        request: Any = None,
+        priority: Priority | None = None,
+        computed: Mapping[str, int] | None = None,
     ) -> tuple[Charge, ...]:
-        """Return what a call costs; `request` is for the weights that are computed."""
+        """Return what a call costs; `request` is for the weights that are computed.
+
+        Where they are `computed` already, that is what they are, 0 for those that are not there.
+        """
         weights: dict[str, int] = {}
         for limit, weight in self.related(limit_id):
-            units = _computed(weight, limit_id, request) if callable(weight) else weight
+            if not callable(weight):
+                units = weight
+            elif computed is None:
+                units = _computed(weight, limit_id, request)
+            else:
+                units = computed.get(limit.limit_id, 0)
             weights[limit.limit_id] = weights.get(limit.limit_id, 0) + units
         priority = self.limits[limit_id].priority if priority is None else priority
         return tuple(
@@ -137,6 +155,8 @@ class Configuration:
 
     def _capacity(self, limit: RateLimit) -> Capacity:
         units, per_second = self._less_margin(limit.most), 0.0
+        if limit.kind is LimitKind.CONCURRENT:
+            units = limit.limit  # what is under way is known exactly, and needs no margin
         if limit.kind in (LimitKind.TOKEN_BUCKET, LimitKind.DECAYING_COUNTER):
             per_second = float(limit.limit * (1 - self.safety_margin_pct)) / limit.time_interval
             # What leaves within a margin and a second may arrive within the second.
@@ -151,11 +171,21 @@ def _computed(weigh: Any, limit_id: str, request: Any) -> int:
             f'the weight of a call under "{limit_id}" is computed from its request, and none was '
             "given; pass request="
         )
-    weight = weigh(request)
+    name = getattr(weigh, "__name__", type(weigh).__name__)
+    problem = ""
+    try:
+        weight = weigh(request)
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+    if problem:
+        raise ConfigurationError(
+            f'the weight of a call under "{limit_id}" is told by {name}, which raised {problem}; '
+            "nothing was sent"
+        )
     if isinstance(weight, bool) or not isinstance(weight, int) or weight < 0:
         raise ConfigurationError(
             f'the weight of a call under "{limit_id}" is a whole number of at least 0, and '
-            f"{getattr(weigh, '__name__', weigh)!s} returned {weight!r}"
+            f"{name} returned {weight!r}"
         )
     return weight
 
@@ -201,6 +231,11 @@ def _share(share: object) -> Decimal:
         # By way of its text: 33.3 means 33.3, not the double next to it.
         percentage = Decimal(str(share))
         if percentage.is_finite() and 0 < percentage <= _ALL:
+            if percentage < 1:
+                _log.warning(
+                    "limits_share_percentage=%s is less than one percent; for a half write 50",
+                    share,
+                )
             return percentage
     raise ConfigurationError(
         f"limits_share_percentage is a percentage above 0 and up to 100, got {share!r}"

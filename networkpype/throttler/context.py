@@ -29,6 +29,7 @@ class InFlightContext:
         "_asked",
         "_departed",
         "_departure",
+        "_entered",
         "_granted_at",
         "_held",
         "_limit_id",
@@ -48,12 +49,16 @@ class InFlightContext:
         self._limit_id = limit_id
         self._asked = (request, priority, max_wait)
         self._departed = departed
+        self._entered = False
         self._account: Account | None = None
         self._granted_at = 0.0
         self._held = False
         self._departure: Departure | None = None
 
     async def __aenter__(self) -> Self:
+        if self._entered:
+            raise RuntimeError(f"{self!r} was entered already; make one for each call")
+        self._entered = True
         throttler, limit_id, asked = self._throttler, self._limit_id, self._asked
         if self._departed:
             self._account, self._held = await throttler.hold(limit_id, *asked), True
@@ -94,9 +99,11 @@ class InFlightContext:
             throttler.prepares(account, -1)
             throttler.refund(account, self._granted_at)
             return
-        if answer is not None:
-            throttler.learn(answer, self._limit_id, account, self._departure)
-        throttler.settle(account)
+        try:
+            if answer is not None:
+                throttler.learn(answer, self._limit_id, account, self._departure)
+        finally:
+            throttler.settle(account)
 
     async def __aexit__(
         self,

@@ -53,7 +53,7 @@ class Lanes:
             return new
         if self._refusal(lane) is not None:
             return None
-        return self._make(lane.limit_id, lane.priority, self._left_of(lane))
+        return self._make(lane.limit_id, lane.priority, self._cost(lane))
 
     def refusal(self, lane: Lane) -> ConfigurationError:
         """Say why a lane has no successor."""
@@ -62,11 +62,12 @@ class Lanes:
     def _refusal(self, lane: Lane) -> ConfigurationError | None:
         if not self._configuration.knows(lane.limit_id):
             return self._configuration.refusal(lane.limit_id)
-        return self._configuration.too_heavy(lane.limit_id, self._left_of(lane))
+        return self._configuration.too_heavy(lane.limit_id, self._cost(lane))
 
-    def _left_of(self, lane: Lane) -> tuple[Charge, ...]:
+    def _cost(self, lane: Lane) -> tuple[Charge, ...]:
         # What a computed weight came from is not kept; what it was is.
-        return tuple(each for each in lane.charges if self._configuration.knows(each.limit_id))
+        computed = {charge.limit_id: charge.weight for charge in lane.charges}
+        return self._configuration.cost(lane.limit_id, None, lane.priority, computed)
 
     def _compute(self, limit_id: str, request: Any, priority: Priority | None) -> Lane:
         """Return the lane of a call with a priority of its own, or weights by its request."""

@@ -105,18 +105,20 @@ class Lessons:
             raise configuration.refusal(name)
         if name not in departure.counted:
             return  # a limit that came while the call was under way
-        whole, ours = configuration.whole[name], configuration.capacities[name].units
         used = lesson.units
         if isinstance(lesson, Remaining):
-            used = (whole if lesson.limit is None else lesson.limit) - lesson.units
-        # Others may use what is not our share, and we do not count it.
-        used -= whole - ours
-        if configuration.capacities[name].per_second:
-            used = min(used, ours)  # what is more than full would take long to drip out
+            whole = configuration.whole[name] if lesson.limit is None else lesson.limit
+            used = whole - lesson.units
+        # Others may use what is not our share, and we do not count it. That they do, nobody says:
+        # it adds nothing to our count, and takes nothing off it.
+        spare = configuration.spare[name]
+        capacity = configuration.capacities[name]
+        if capacity.per_second:  # what is more than full would take long to drip out
+            used = min(used, capacity.units + spare)
         # What is charged for a call that was not sent yet has not been counted there, and will be.
         used += self._prepared.get(name, 0)
         counted = departure.counted[name]
-        seen = Observation(used, departure.at, counted, own.get(name, 0))
+        seen = Observation(used, departure.at, counted, own.get(name, 0), spare)
         before, after = self._observe(name, seen)
         if after != before:
             emit(self._hook, LimitCorrected(name, before, after))

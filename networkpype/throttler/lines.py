@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from heapq import heapify, heappop, heapreplace
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -114,13 +114,23 @@ class Lines(Generic[TicketT]):
         """Return how many tickets wait under this id, whatever their priority."""
         return sum(len(line.places) for (_, each), line in self.waiting.items() if each == limit_id)
 
-    def ahead_of(self, lane: Lane) -> dict[str, int]:
-        """Return the units that go before a call that would join now, as things stand."""
+    def ahead_of(self, lane: Lane, has_room: Callable[[str, int], bool]) -> dict[str, int]:
+        """Return the units that go before a call that would join now, as things stand.
+
+        `has_room` tells whether so many units of a limit are free. Of another line that is held up
+        by a limit which the call does not need, no more than the head is sure to go before it.
+        """
         ahead = dict.fromkeys((charge.limit_id for charge in lane.charges), 0)
-        for (priority, _), line in self.waiting.items():
-            if priority <= lane.priority:
-                for limit_id in ahead.keys() & line.units.keys() - line.lets_pass:
-                    ahead[limit_id] += line.units[limit_id]
+        for (priority, name), line in self.waiting.items():
+            if priority > lane.priority:
+                continue
+            units: Mapping[str, int] = line.units
+            if (priority, name) != (lane.priority, lane.limit_id) and not all(
+                has_room(other, units[other]) for other in units.keys() - ahead.keys()
+            ):
+                units = {each.limit_id: each.weight for each in line.head()[1].lane.charges}
+            for limit_id in ahead.keys() & units.keys() - line.lets_pass:
+                ahead[limit_id] += units[limit_id]
         return ahead
 
     def tickets(self) -> Iterator[tuple[TicketT, Lane]]:

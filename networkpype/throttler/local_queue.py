@@ -46,15 +46,21 @@ class LocalQueue:
         self._lines: Lines[_Ticket] = Lines()
         self.waiting: Mapping[Any, object] = self._lines.waiting
         """Empty where nobody waits."""
-        self.now: Callable[[], float] = time.monotonic if clock is None else clock.monotonic
+        self.now: Callable[[], float] = self._early if clock is None else clock.monotonic
         self.loop: asyncio.AbstractEventLoop | None = None
+        self._early_at = -math.inf
+        self._capacities: Mapping[str, Capacity] = {}
         self._shift_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = math.inf
 
     def configure(self, capacities: Mapping[str, Capacity]) -> None:
         """Count for these limits from now on."""
+        for limit_id, capacity in self._capacities.items():
+            if capacity.per_second:  # what came back until now did so at the old rate
+                self.usage(limit_id)
         self._store.configure(capacities)
+        self._capacities = capacities
 
     def account(self, charges: Sequence[Charge]) -> Account:
         """Return the account of calls that cost this."""
@@ -111,7 +117,8 @@ class LocalQueue:
         if self._clock is None:
             # Loops may count from different zeros (one in virtual time starts at 0). Time must not
             # run backwards here, or charges would stay for as long as the zeros are apart.
-            shift_s = 0.0 if self.loop is None else max(0.0, self.now() - loop.time())
+            last = self._early_at if self.loop is None else self.now()
+            shift_s = max(0.0, last - loop.time())
             self.now = loop.time if not shift_s else lambda: loop.time() + shift_s
             self._shift_s = shift_s
         self._set_timer(math.inf)
@@ -129,7 +136,7 @@ class LocalQueue:
         asked_at = self.now()
         loop = get_running_loop()
         ticket: _Ticket = loop.create_future()
-        ahead = None if max_wait_s is None else self._lines.ahead_of(lane)
+        ahead = None if max_wait_s is None else self._lines.ahead_of(lane, self._has_room)
         if self._lines.join(lane, ticket, hold):
             self.look()
         if ticket.done():  # others wait, for what this call does not need
@@ -166,7 +173,18 @@ class LocalQueue:
         if again_at != self._wake_at:
             self._set_timer(again_at)
 
+    def _early(self) -> float:
+        """Return the time where no loop was here yet, by which something was counted then."""
+        self._early_at = time.monotonic()
+        return self._early_at
+
+    def _has_room(self, limit_id: str, units: int) -> bool:
+        usage = self.usage(limit_id)
+        free = self._capacities[limit_id].units - usage.used
+        return units <= free and usage.blocked_until <= self.now()
+
     def _give_up(self, lane: Lane, ticket: _Ticket, asked_at: float, max_wait_s: float) -> None:
+        self.look()  # its turn may have come at this very moment
         if ticket.done():
             return
         self._step_out(lane, ticket)
@@ -176,9 +194,15 @@ class LocalQueue:
         self, lane: Lane, waited_s: float, max_wait_s: float, forecast_s: float
     ) -> ThrottleTimeoutError:
         emit(self._hook, ThrottleRefused(lane.limit_id, waited_s, forecast_s))
+        now = self.now()
+        ends_at = max(
+            (self.usage(each.limit_id).blocked_until for each in lane.charges), default=now
+        )
+        quiet = f"no call is wanted for {ends_at - now:.3g} s" if ends_at > now else ""
+        why = quiet or f"it takes {forecast_s:.3g} s at least"
         return ThrottleTimeoutError(
             f'no room under rate limit "{lane.limit_id}" within max_wait={max_wait_s:g} s '
-            f"(it takes {forecast_s:.3g} s at least); nothing was sent: wait longer, or send less",
+            f"({why}); nothing was sent: wait longer, or send less",
             limit_id=lane.limit_id,
             forecast_s=forecast_s,
         )

@@ -182,6 +182,9 @@ class RateLimit:
             if value != empty:
                 enum = isinstance(value, Enum)
                 shown = f"{type(value).__name__}.{value.name}" if enum else repr(value)
+                if isinstance(value, Mapping):
+                    shown = ", ".join(f"Priority.{p.name}: {units}" for p, units in value.items())
+                    shown = f"{{{shown}}}"
                 told.append(f"{each.name}={shown}")
         return f"RateLimit({', '.join(told)})"
 

@@ -130,14 +130,14 @@ class Outbox:
     """
 
     def __init__(self, lease_s: float, look: Callable[[], None], now: Callable[[], float]) -> None:
-        self._renew_s = lease_s / 3
+        self._lease_s, self._renew_s = lease_s, lease_s / 3
         self._look = look
         self._now = now
         self._under_way: dict[int, SharedCall] = {}
         self._held: dict[str, int] = {}
         self._renewals: list[tuple[float, int]] = []
         self._settled: list[tuple[SharedCall, float]] = []
-        self._refunds: list[SharedCall] = []
+        self._refunds: list[tuple[SharedCall, float]] = []
         self._seen: list[tuple[str, Observation]] = []
         self._blocks: dict[str, float] = {}
         self._at = math.inf
@@ -170,8 +170,9 @@ class Outbox:
             self._hold(call, -1)
         if not call.charges:
             return
-        self._refunds.append(call)
-        self._tell((self._now() if now is None else now) + _TOLD_WITHIN_S)
+        now = self._now() if now is None else now
+        self._refunds.append((call, now))
+        self._tell(now + _TOLD_WITHIN_S)
 
     def observe(self, limit_id: str, seen: Observation, now: float) -> None:
         """Tell what the exchange has counted."""
@@ -205,15 +206,16 @@ class Outbox:
 
         With `everything` all calls under way are renewed, however recently they were.
         """
+        self._drop_old(limits, now)
         settled, refunds, seen, blocks = self._settled, self._refunds, self._seen, self._blocks
         if not (settled or refunds or seen or blocks or self._under_way):
             return _nothing
         self._settled, self._refunds, self._seen, self._blocks = [], [], [], {}
         self._at = math.inf
         batch.settled = [Call(call.call_id, call.charges, now - at) for call, at in settled]
-        batch.refunds = [Call(call.call_id, call.charges) for call in refunds]
+        batch.refunds = [Call(call.call_id, call.charges) for call, _ in refunds]
         batch.seen = [
-            Seen(limit_id, each.used, now - each.since, each.counted, each.own)
+            Seen(limit_id, each.used, now - each.since, each.counted, each.own, each.spare)
             for limit_id, each in seen
             if limit_id in limits
         ]
@@ -230,6 +232,23 @@ class Outbox:
             self._at = now
 
         return put_back
+
+    def _drop_old(self, limits: Mapping[str, Capacity], now: float) -> None:
+        """Forget what the store does by itself by now, or all of a long loss would pile up."""
+        oldest = [each[0][1] for each in (self._settled, self._refunds) if each]
+        oldest += [each.since for _, each in self._seen[:1]]
+        if now - min(oldest, default=now) <= self._lease_s:
+            return
+        last_s = {name: self._lease_s + 2 * _counts_s(limit) for name, limit in limits.items()}
+
+        def is_new(call: SharedCall, at: float) -> bool:
+            return any(now - at <= last_s.get(name, 0.0) for name, *_ in call.charges)
+
+        self._settled = [each for each in self._settled if is_new(*each)]
+        self._refunds = [each for each in self._refunds if is_new(*each)]
+        self._seen = [
+            (name, each) for name, each in self._seen if now - each.since <= last_s.get(name, 0.0)
+        ]
 
     def _renewed(self, now: float, everything: bool) -> list[int]:
         renewals = self._renewals
@@ -253,6 +272,13 @@ class Outbox:
         if at < self._at:
             self._at = at
             self._look()
+
+
+def _counts_s(limit: Capacity) -> float:
+    """Return for how long a call counts at most once it is over."""
+    if limit.per_second:
+        return limit.units / limit.per_second + limit.margin_s
+    return limit.time_interval + limit.margin_s
 
 
 def _nothing() -> None:

@@ -198,7 +198,7 @@ class SharedQueue:
         if not lane.charges:
             return self._call(ticket, lane.account), asked_at
         if max_wait_s is not None:
-            ahead = self._lines.ahead_of(lane)
+            ahead = self._lines.ahead_of(lane, self._has_room)
             forecast_s = lane.account.forecast(asked_at, ahead) - asked_at
             if forecast_s > max_wait_s:
                 raise self._refused(lane, 0.0, max_wait_s, forecast_s)
@@ -277,6 +277,7 @@ class SharedQueue:
         try:
             reply = await self._limits.run(Batch(asks=(ask,)), self.now)
             if reply.forgot:
+                ticket.again = True
                 self._forget()
             elif reply.waits[0] > 0 or ticket.done():
                 self._apply([Asked(ticket, lane, (lane.priority, lane.limit_id))], reply, now)
@@ -331,7 +332,9 @@ class SharedQueue:
         told, unsure = False, True
         try:
             reply = await self._limits.run(batch, self.now)
-            told, unsure = not reply.forgot, False
+            # It may have been done before the doubt came up: a clock that was set anew shows in
+            # the answer.
+            told, unsure = not reply.forgot, reply.forgot
         except Exception as error:
             self._fail_by(error)
         else:
@@ -375,8 +378,8 @@ class SharedQueue:
             if wait_s:
                 wait_s = min(_LONGEST_S, max(_LEAST_S, wait_s))
             self._ask_at = min(self._ask_at, now + wait_s)
-        for key, wait_s in refused.items():
-            self._refuse_late(key, now, wait_s)
+        for key in list(self._lines.waiting):
+            self._refuse_late(key, now, refused.get(key, 0.0), at)
 
     def _note(self, reply: Reply) -> None:
         now = self.now()
@@ -432,7 +435,7 @@ class SharedQueue:
         if is_new and self._local_share_pct is not None:
             self._go_alone(now)
         for key in list(self._lines.waiting):
-            self._refuse_late(key, now, 0.0)
+            self._refuse_late(key, now, 0.0, math.inf)
 
     def _forget(self) -> None:
         """Ask again with a reset: what the store counts is not what was charged."""
@@ -451,19 +454,30 @@ class SharedQueue:
         for limit_id in self._usage:
             self.share.block(limit_id, self.usage(limit_id).blocked_until, now)
 
-    def _refuse_late(self, key: tuple[Priority, str], now: float, wait_s: float) -> None:
-        """Refuse those in a line whose deadline lies before the end of the wait."""
+    def _refuse_late(
+        self, key: tuple[Priority, str], now: float, wait_s: float, asked_at: float
+    ) -> None:
+        """Refuse those in a line whose deadline lies before the end of the wait.
+
+        Where it does not wait, those who came before `asked_at`: the others were not asked for yet.
+        """
         line = self._lines.waiting.get(key)
         if not self._timed or line is None:
             return
         late = [
             (ticket, place.lane)
             for ticket, place in line.places.items()
-            if ticket.deadline < now + wait_s or ticket.deadline <= now
+            if ticket.deadline < now + wait_s
+            or (ticket.deadline <= now and (wait_s or ticket.asked_at < asked_at))
         ]
         for ticket, lane in late:
             if not ticket.done():
                 self._refuse(lane, ticket, max(now + wait_s, ticket.deadline) - ticket.asked_at)
+
+    def _has_room(self, limit_id: str, units: int) -> bool:
+        limit, usage = self._capacities.get(limit_id), self.usage(limit_id)
+        free = 0.0 if limit is None else limit.units - usage.used
+        return units <= free and usage.blocked_until <= self.now()
 
     def _give_up(self, lane: Lane, ticket: Ticket) -> None:
         line = self._lines.waiting.get((lane.priority, lane.limit_id))

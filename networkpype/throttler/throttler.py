@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import math
 import time
@@ -110,13 +111,21 @@ class AsyncThrottler:
         if max_wait is not None:
             _check_seconds("max_wait", max_wait, "or None")
         _check_methods(clock, store, time_provider)
-        if hook is not None and not callable(hook):
-            raise ConfigurationError(f"hook is a callable that takes one event, got {hook!r}")
+        if hook is not None and (not callable(hook) or inspect.iscoroutinefunction(hook)):
+            raise ConfigurationError(
+                f"hook is a function that takes one event and is not awaited, got {hook!r}"
+            )
         self._clock = clock
         self._hook = hook
         self._max_wait_s = max_wait
         self._learners = check_learners(learn_from)
+        for learner in self._learners:
+            named = getattr(learner, "limit_id", None)
+            if named is not None and not configuration.knows(named):
+                raise configuration.refusal(named)
         self._time = time_provider.time if time_provider else clock.time if clock else time.time
+        self._time_provider = time_provider
+        self._doubted = False
         self._begin(configuration, MemoryStore() if store is None else store)
 
     @property
@@ -162,6 +171,8 @@ class AsyncThrottler:
                 return self._contexts[limit_id]
             except (KeyError, TypeError):
                 pass  # its cost is computed, it counts while under way, or it is wrong
+        if max_wait is not None:
+            _check_seconds("max_wait", max_wait, "or None")
         lane = self._find(limit_id, request, priority)
         kind = HeldRequestContext if lane.counts_flights else AsyncRequestContext
         return kind(
@@ -187,6 +198,8 @@ class AsyncThrottler:
 
         The other arguments and what it raises are those of `execute_task`.
         """
+        if max_wait is not None:
+            _check_seconds("max_wait", max_wait, "or None")
         self._find(limit_id, request, priority)  # refuses what it refuses
         return InFlightContext(self, limit_id, departed, request, priority, max_wait)
 
@@ -204,6 +217,8 @@ class AsyncThrottler:
         the limits are changed meanwhile; ThrottleTimeoutError; and ConfigurationError for a limit
         of calls under way, for nobody could tell when this one is over.
         """
+        if max_wait is not None:
+            _check_seconds("max_wait", max_wait, "or None")
         queue = self._queue
         try:
             lane = self._plain[limit_id]  # not by a call: this is on the path of every call
@@ -227,6 +242,8 @@ class AsyncThrottler:
 
         Raises as `acquire` does.
         """
+        if max_wait is not None:
+            _check_seconds("max_wait", max_wait, "or None")
         lane = self._lane(limit_id, request, priority)
         if self._waiting or lane.account.try_charge(self._queue.now(), None, True) is not None:
             return (await self._wait(lane, True, max_wait))[0]
@@ -250,6 +267,8 @@ class AsyncThrottler:
         max_wait: float | None = None,
     ) -> Grant:
         """Do as `acquire` does; return the account and when it was charged."""
+        if max_wait is not None:
+            _check_seconds("max_wait", max_wait, "or None")
         lane = self._lane(limit_id, request, priority)
         now = self._queue.now()
         if self._waiting or lane.account.try_charge(now) is not None:
@@ -284,6 +303,8 @@ class AsyncThrottler:
         `status` is the answer's, for the event. Raises UnknownLimitError.
         """
         _check_seconds("for_s", for_s, "to be quiet")
+        if isinstance(limit_ids, str):
+            raise ConfigurationError(f"limit_ids is a list of names; write [{limit_ids!r}]")
         known = self._configuration
         names = tuple(known.limits) if limit_ids is None else tuple(dict.fromkeys(limit_ids))
         for name in names:
@@ -291,8 +312,13 @@ class AsyncThrottler:
                 raise known.refusal(name)
         if self._queue.loop is None and (loop := asyncio._get_running_loop()) is not None:
             self._queue.adopt(loop)  # by whose time a block lasts
+        now = self._queue.now()
+        quiet_s = min((self._queue.usage(name).blocked_until - now for name in names), default=0.0)
         self._queue.block(names, for_s)
-        _log.warning("the exchange wants quiet for %g s (%d): %s", for_s, status, ", ".join(names))
+        # Whatever was under way is refused as well; that says the same once more.
+        level = logging.DEBUG if quiet_s >= 0.9 * for_s else logging.WARNING
+        why = f"the exchange answered {status}" if status else "block() was called"
+        _log.log(level, "no call for %g s, for %s: %s", for_s, why, ", ".join(names))
         emit(self._hook, LimitBlocked(names, for_s, status))
 
     def prepares(self, account: Account, sign: int = 1) -> None:
@@ -380,7 +406,7 @@ class AsyncThrottler:
     def _configure(self, configuration: Configuration) -> None:
         self._queue.configure(
             {
-                name: capacity._replace(ahead=self._ahead)
+                name: capacity._replace(ahead=self._ahead, doubt=self._doubt)
                 if capacity.kind is LimitKind.FIXED_WINDOW
                 else capacity
                 for name, capacity in configuration.capacities.items()
@@ -398,6 +424,20 @@ class AsyncThrottler:
 
     def _ahead(self) -> float:
         return self._time() - self._queue.now()
+
+    def _doubt(self) -> float:
+        """Return how far off the exchange's clock may be, in seconds, where the provider knows."""
+        doubt_ms = getattr(self._time_provider, "uncertainty_ms", 0.0)
+        if doubt_ms is not None:
+            return float(doubt_ms) / 1000
+        if not self._doubted:
+            self._doubted = True
+            _log.warning(
+                "fixed windows are aligned to %r, which has no sample of the exchange's clock yet; "
+                "sync() it first",
+                self._time_provider,
+            )
+        return 0.0
 
     def _countable(self, limit_id: str, request: Any, priority: Priority | None) -> Lane:
         lane = self._find(limit_id, request, priority)
@@ -420,8 +460,6 @@ class AsyncThrottler:
     ) -> Grant:
         if max_wait_s is None:
             max_wait_s = self._max_wait_s
-        else:
-            _check_seconds("max_wait", max_wait_s, "or None")
         return await self._queue.wait(lane, hold=hold, max_wait_s=max_wait_s, final=final)
 
     def _pause(self, pause: Pause, status: int) -> None:
@@ -432,8 +470,12 @@ class AsyncThrottler:
 def _check_methods(clock: object, store: object, time_provider: object) -> None:
     if clock is not None and not callable(getattr(clock, "monotonic", None)):
         raise ConfigurationError(f"clock needs time() and monotonic(), got {clock!r}")
+    if isinstance(store, str):
+        raise ConfigurationError("store is a text; write RedisLimitStore(url, name=...)")
     if store is not None and not isinstance(store, (LimitStore, SharedLimitStore)):
-        raise ConfigurationError(f"store needs the methods of LimitStore, got {store!r}")
+        raise ConfigurationError(
+            f"store needs the methods of LimitStore, got a {type(store).__name__}"
+        )
     if time_provider is not None and not callable(getattr(time_provider, "time", None)):
         raise ConfigurationError(f"time_provider needs time(), got {time_provider!r}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -211,7 +212,9 @@ async def test_weights_under_one_limit_named_twice_add_up() -> None:
         ({"limits_share_percentage": "50"}, "above 0 and up to 100"),
         ({"limits_share_percentage": True}, "above 0 and up to 100"),
         ({"clock": 5}, "clock needs time() and monotonic()"),
-        ({"hook": 5}, "hook is a callable"),
+        ({"hook": 5}, "hook is a function"),
+        ({"hook": asyncio.sleep}, "not awaited"),
+        ({"store": "redis://user:geheim@h"}, "RedisLimitStore(url"),
         ({"store": {}}, "methods of LimitStore"),
     ],
 )
@@ -219,6 +222,7 @@ def test_a_throttler_refuses(wrong: dict[str, Any], fix: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         AsyncThrottler(**{"rate_limits": [IP], **wrong})
     assert fix in str(raised.value)
+    assert "geheim" not in str(raised.value)
 
 
 def test_a_link_to_nowhere_says_where_it_is() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -20,11 +21,11 @@ from networkpype.testing.virtual_time import virtual_time
 from tests.throttler.callers import Callers, finish, settle
 
 
+@dataclass
 class At:
     """An exchange's clock, so many seconds ahead of the loop's."""
 
-    def __init__(self, ahead_s: float) -> None:
-        self.ahead_s = ahead_s
+    ahead_s: float
 
     def time(self) -> float:
         return asyncio.get_running_loop().time() + self.ahead_s
@@ -234,3 +235,58 @@ def test_share_and_margin_hold_for_rate_and_burst() -> None:
 def test_what_is_wrong_is_refused_with_its_fix(make: Any, fix: str) -> None:
     with pytest.raises(ConfigurationError, match=fix):
         make()
+
+
+@dataclass
+class Doubted(At):
+    """An exchange's clock as it was measured, and how far off that may be."""
+
+    uncertainty_ms: float | None = 0.0
+
+
+@virtual_time
+async def test_a_window_begins_later_and_ends_earlier_by_the_clocks_uncertainty() -> None:
+    start = asyncio.get_running_loop().time()
+    there = start % 10  # where in its window of ten seconds the exchange is now
+    clock = Doubted(0.25, uncertainty_ms=300.0)  # a quarter of a second too high, which it may be
+    callers = Callers(throttler(RateLimit.fixed_window("a", 1, 10), time_provider=clock))
+    await finish([callers.call("a", str(number)) for number in range(4)])
+    first, *others = [at - start + there for _, at in callers.admitted]
+    assert all(at % 10 >= 0 and at % 10 < 0.6 for at in others)
+    windows = [at // 10 for at in (first, *others)]
+    assert len(set(windows)) == 4
+
+
+async def test_a_clock_without_a_sample_is_told_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = Doubted(0.0, uncertainty_ms=None)
+    limited = throttler(
+        RateLimit.fixed_window("a", 5, 0.001),
+        RateLimit.fixed_window("b", 5, 1),
+        time_provider=clock,
+    )
+    for _ in range(3):
+        await limited.acquire("a")
+        await limited.acquire("b")
+        await asyncio.sleep(0.002)
+    assert caplog.text.count("sync() it first") == 1
+
+
+async def test_a_weight_function_that_raises_is_a_wrong_argument() -> None:
+    limited = throttler(RateLimit("a", 10, 60, by_depth))
+    with pytest.raises(ConfigurationError, match=r'"a" is told by by_depth, which raised KeyError'):
+        await limited.acquire("a", request={"depth": 5})
+    assert limited.snapshot()["a"].used == 0
+
+
+def test_calls_under_way_need_no_margin() -> None:
+    limited = AsyncThrottler([RateLimit.concurrent("a", 3)])
+    assert limited.snapshot()["a"].capacity == 3
+    half = AsyncThrottler([RateLimit.concurrent("a", 4)], limits_share_percentage=50)
+    assert half.snapshot()["a"].capacity == 2
+
+
+def test_half_a_percent_is_asked_about(caplog: pytest.LogCaptureFixture) -> None:
+    AsyncThrottler([RateLimit("a", 100, 1)], limits_share_percentage=0.5)
+    assert "for a half write 50" in caplog.text

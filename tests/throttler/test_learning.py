@@ -203,6 +203,22 @@ async def test_to_block_by_hand() -> None:
         limited.block(5.0, ["nowhere"])
     with pytest.raises(ConfigurationError, match="for_s"):
         limited.block(-1.0)
+    with pytest.raises(ConfigurationError, match="list of names"):
+        limited.block(1.0, "ip")
+
+
+@virtual_time
+async def test_what_is_refused_together_warns_once(caplog: pytest.LogCaptureFixture) -> None:
+    limited, _ = throttler()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(5):
+            limited.block(7.0, ["other"], status=429)
+    assert len([each for each in caplog.records if "no call for 7 s" in each.message]) == 1
+
+
+def test_a_header_is_learnt_for_a_limit_that_is_there() -> None:
+    with pytest.raises(UnknownLimitError, match='did you mean "ip"'):
+        throttler(learn_from=[UsedHeader("X-Used", "ipp")])
 
 
 @virtual_time

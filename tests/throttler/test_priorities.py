@@ -204,11 +204,14 @@ async def test_a_cancelled_caller_with_a_longest_wait_leaves_nothing_behind() ->
 
 
 @pytest.mark.parametrize("max_wait", [-1, float("nan"), float("inf"), "1", True])
-async def test_a_longest_wait_is_seconds(max_wait: Any) -> None:
+async def test_a_longest_wait_is_seconds_also_where_nothing_waits(max_wait: Any) -> None:
     limited = throttler(2)
-    await full(limited)
-    with pytest.raises(ConfigurationError, match="max_wait"):
-        await limited.acquire("query", max_wait=max_wait)
+    for ask in (limited.in_flight, limited.execute_task):
+        with pytest.raises(ConfigurationError, match="max_wait"):
+            ask("query", max_wait=max_wait)
+    for wait in (limited.acquire, limited.hold, limited.charge):
+        with pytest.raises(ConfigurationError, match="max_wait"):
+            await wait("query", max_wait=max_wait)
 
 
 @virtual_time
@@ -255,3 +258,11 @@ async def test_who_is_held_up_by_something_else_is_not_in_the_forecast() -> None
     assert asyncio.get_running_loop().time() - start == pytest.approx(1.0)
     for task in tomorrow:
         task.cancel()
+
+
+@virtual_time
+async def test_who_is_refused_for_a_block_is_told_so() -> None:
+    limited = throttler(2)
+    limited.block(600, ["ip"])
+    with pytest.raises(ThrottleTimeoutError, match="no call is wanted for 600 s"):
+        await limited.acquire("query", max_wait=1)

@@ -101,3 +101,5 @@ def test_a_limit_shows_what_it_was_told() -> None:
         "RateLimit('a', limit=1, time_interval=2, kind=LimitKind.TOKEN_BUCKET, burst=3, "
         "priority=Priority.CANCEL)"
     )
+    kept = repr(RateLimit("a", 5, 1, reserved={Priority.CANCEL: 2, Priority.PLACE: 1}))
+    assert kept.endswith("reserved={Priority.CANCEL: 2, Priority.PLACE: 1})")

@@ -31,11 +31,15 @@ class Bucket:
         "capacity",
         "held",
         "limit_id",
+        "margin_s",
         "per_second",
     )
 
-    def __init__(self, limit_id: str, capacity: int, per_second: float) -> None:
+    def __init__(
+        self, limit_id: str, capacity: int, per_second: float, margin_s: float = 0.0
+    ) -> None:
         self.limit_id = limit_id
+        self.margin_s = margin_s
         self.capacity = capacity
         self.per_second = per_second
         self.held = 0
@@ -133,15 +137,16 @@ class Bucket:
         # Within one and the same moment only the level tells whether anything came after it left.
         quiet = (
             self.held == seen.own
-            and self._changed <= seen.since
+            and self._changed <= seen.since - self.margin_s
             and self._settled < seen.since
             and before <= max(self.held, seen.counted - fell) + _GRAIN
         )
+        ours = float(seen.used - seen.spare)
         if quiet:
-            self._level = max(float(self.held), float(seen.used))
-        elif seen.used > before + fell:
+            self._level = max(float(self.held), ours, min(before, float(seen.used)))
+        elif ours > before + fell:
             # What was charged since it left comes on top; the exchange may not have seen it.
-            self._level = seen.used + max(0.0, before + fell - seen.counted)
+            self._level = ours + max(0.0, before + fell - seen.counted)
         return before, self._level
 
     def _falls(self, units: float, now: float) -> float:

@@ -15,9 +15,10 @@ class Capacity(NamedTuple):
     """How many units of a limit may be used, and how they come back.
 
     `units` may be used in any `time_interval` seconds of a rolling window, between two multiples of
-    it on a clock that is `ahead()` seconds before the throttler's for a fixed window, at once for
-    the others. `per_second` is what drips back into a bucket or falls off a counter. `margin_s` is
-    how much later than its departure a call may arrive that is not held until its answer.
+    it on a clock that is `ahead()` seconds before the throttler's, give or take `doubt()`, for a
+    fixed window, at once for the others. `per_second` is what drips back into a bucket or falls off
+    a counter. `margin_s` is how much later than its departure a call may arrive that is not held
+    until its answer.
     """
 
     units: int
@@ -26,6 +27,7 @@ class Capacity(NamedTuple):
     per_second: float = 0.0
     margin_s: float = 0.0
     ahead: Callable[[], float] | None = None
+    doubt: Callable[[], float] | None = None
 
 
 class Charge(NamedTuple):
@@ -52,13 +54,15 @@ class Usage(NamedTuple):
 class Observation(NamedTuple):
     """The exchange counted `used` units of a limit at some time since `since`, when a call left.
 
-    `counted` is what was counted here when it left, `own` what it weighs, still held.
+    `counted` is what was counted here when it left, `own` what it weighs, still held. Of `used`,
+    `spare` units may be of others who are not counted here.
     """
 
     used: int
     since: float
     counted: float
     own: int
+    spare: int = 0
 
 
 class Account(Protocol):
@@ -128,8 +132,9 @@ class LimitStore(Protocol):
         """Correct the count by what the exchange says; return it before and after.
 
         What the exchange counted besides what was counted here by then is somebody else's, and is
-        charged. What was counted here and not there is taken back, but for what was charged since
-        then or is under way: the exchange may not have seen it.
+        charged, but for what is spare. What was counted here and not there is taken back, but for
+        what was charged since then (or within the margin before) or is under way: the exchange may
+        not have seen it.
         """
         ...
 

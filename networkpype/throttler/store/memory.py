@@ -59,14 +59,14 @@ class MemoryStore:
 
 
 def _meter(limit_id: str, capacity: Capacity) -> Meter:
-    units, interval, kind, per_second, margin_s, ahead = capacity
+    units, interval, kind, per_second, margin_s, ahead, doubt = capacity
     if kind in _BUCKETS:
-        return Bucket(limit_id, units, per_second)
+        return Bucket(limit_id, units, per_second, margin_s)
     if kind is LimitKind.CONCURRENT:
         return Slots(limit_id, units, interval)
     if kind is LimitKind.FIXED_WINDOW:
-        return FixedWindow(limit_id, units, interval, ahead or (lambda: 0.0), margin_s)
-    return Window(limit_id, units, interval + margin_s)
+        return FixedWindow(limit_id, units, interval, ahead or (lambda: 0.0), margin_s, doubt)
+    return Window(limit_id, units, interval + margin_s, margin_s)
 
 
 def _resized(meter: Meter, before: Capacity, after: Capacity) -> bool:
@@ -76,6 +76,8 @@ def _resized(meter: Meter, before: Capacity, after: Capacity) -> bool:
     meter.capacity = after.units
     if isinstance(meter, Bucket):
         meter.per_second = after.per_second
+    elif isinstance(meter, FixedWindow):
+        meter.resize(after.time_interval)
     elif isinstance(meter, Window):
         rolling = type(meter) is Window
         meter.time_interval = after.time_interval + (after.margin_s if rolling else 0.0)

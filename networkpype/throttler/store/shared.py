@@ -76,6 +76,7 @@ class Seen(NamedTuple):
     age_s: float
     counted: float
     own: int
+    spare: int = 0
 
 
 @dataclass(slots=True)

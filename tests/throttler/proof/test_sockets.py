@@ -1,35 +1,49 @@
-"""Not one 429, and next to nothing wasted: over real sockets, and in several processes at once.
+"""Not one 429 over real sockets, for each kind of limit, and in several processes at once.
 
-The same as `python -m benchmarks limits`, which makes 100,000 calls each, in a few seconds.
+The same as `python -m benchmarks limits`, which makes 100,000 calls each, in a few seconds. How
+much of what was allowed is used here depends on how busy the machine is, so it is printed and not
+judged; `test_virtual` and `test_mixed` judge it, in virtual time.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import shutil
+import sys
 
 import pytest
 
-from benchmarks.bench_limits import Proof, prove, redis_server
+from benchmarks.bench_limits import KINDS, TASKS, Proof, Terms, prove, redis_server
 
-WANTED = 0.97
+MEASURE_S = 1.0
+PROCESSES = 8
+SHARED = ("rolling", "fixed", "bucket", "places")
+"""To Redis a decaying counter is a bucket."""
 
 
-def check(proof: Proof, calls: int) -> None:
+def terms(kind: str) -> Terms:
+    """Bind at some 130 requests a second: a call has to wait whatever the machine does."""
+    return Terms(kind, per_s=300, window_s=0.5, places=10, delay_s=0.02)
+
+
+def check(proof: Proof, kind: str) -> None:
+    sys.stdout.write(f"{kind}: {proof.share:.4f} used; {proof}\n")
     assert proof.refused == 0
     assert proof.done.keys() == {"answered"}
-    assert proof.measured >= calls
-    assert proof.share >= WANTED, proof
+    assert proof.done["answered"] >= TASKS
 
 
-def test_fifty_tasks_in_one_process() -> None:
-    check(prove(measure_s=6.0, rate=0.6, window_s=1.5), calls=2_500)
+@pytest.mark.parametrize("kind", KINDS)
+def test_fifty_tasks_in_one_process(kind: str) -> None:
+    check(prove(terms(kind), measure_s=MEASURE_S), kind)
 
 
 @pytest.mark.skipif(
     shutil.which("redis-server") is None or importlib.util.find_spec("redis") is None,
     reason="redis-server (Debian's package of that name) or redis-py (extra redis) is not here",
 )
-def test_fifty_tasks_in_eight_processes_that_share_one_redis() -> None:
+@pytest.mark.parametrize("kind", SHARED)
+def test_fifty_tasks_in_eight_processes_that_share_one_redis(kind: str) -> None:
     with redis_server() as url:
-        check(prove(processes=8, measure_s=6.0, rate=0.3, window_s=1.5, redis=url), calls=1_200)
+        proof = prove(terms(kind), measure_s=MEASURE_S, processes=PROCESSES, redis=url)
+    check(proof, kind)
