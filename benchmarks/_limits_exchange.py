@@ -27,7 +27,7 @@ DEPTHS = {20: 1, 100: 2, 500: 5}
 ORDER = 2
 PLACE, BOOK, COUNTED, TIME = "/order", "/depth?limit=", "/counted", "/time"
 
-AHEAD_S = 2.6
+AHEAD_S = 2.8
 ASYMMETRY_S = 0.02
 """By so much at most the time takes longer on its way than the question for it."""
 
@@ -105,6 +105,7 @@ class Exchange:
         self._measure_s = measure_s
         self._random = random.Random(seed)
         self._requests = 0
+        self._until = (math.inf, math.inf)
         self._frozen: dict[str, Any] | None = None
         self.loop = asyncio.get_running_loop()
 
@@ -120,6 +121,7 @@ class Exchange:
         now = time.monotonic()
         if not self._requests:
             self._freeze_later(now)
+        self._freeze_at(now)
         self._requests += 1
         overrun = self._counter.arrive(method, path, now, wall_s())
         if overrun is not None:
@@ -131,7 +133,9 @@ class Exchange:
         self.loop.call_later(delay_s, self._let_go, connection, method, path)
 
     def _let_go(self, connection: Connection, method: str, path: str) -> None:
-        self._counter.leave(method, path, time.monotonic())
+        now = time.monotonic()
+        self._freeze_at(now)
+        self._counter.leave(method, path, now)
         connection.send(200, b"{}")
 
     def _freeze_later(self, first: float) -> None:
@@ -142,16 +146,18 @@ class Exchange:
         else:
             end_s = math.ceil(self._measure_s / window_s) * window_s
         self._until = (first + end_s - _EARLY_S, wall + end_s - _EARLY_S)
-        self.loop.call_later(end_s - _EARLY_S, self._freeze)
 
-    def _freeze(self) -> None:
-        # Where this comes late, what came after the end is counted too: a little, of a whole run.
+    def _freeze_at(self, now: float) -> None:
+        if self._frozen is not None or now < self._until[0]:
+            return
         self._frozen = {
             "measured": self._requests,
             "use": {name: tuple(use) for name, use in self._counter.use(*self._until).items()},
         }
 
     def _counted(self) -> dict[str, Any]:
+        # Without demand up to the end, less was used than could have been: that is told, too.
+        self._freeze_at(math.inf)
         return {
             "requests": self._requests,
             "refused": sum(self._counter.refused.values()),

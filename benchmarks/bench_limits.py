@@ -1,18 +1,33 @@
-"""Is an exchange's limit used up, and never exceeded, over real sockets?
+"""Is an exchange's limit of each kind used up, and never exceeded, over real sockets?
 
 Fifty tasks call through RESTManagers, in one process and in eight that share one Redis, against an
-exchange in a process of its own that counts arrivals with code of its own: a rolling window with
-computed weights ("ip"), which binds, and linked to it a token bucket ("orders") and calls under way
-("open").
+exchange in a process of its own that counts arrivals with code of its own. Every call counts under
+five linked limits, one of each kind, with a weight that is computed from the request; in each run
+another of them binds, and the others are three times as wide. A run makes some 12,000 to 24,000
+requests, and all of them together 100,000 in one process and as many in eight.
 
-What the window allows is what the best of clients would get: its whole limit at the first request,
-and again after every window, for the whole time in which there is demand. A client that must not
-err has a slot turn over once in a window and a round trip.
+What is allowed is what the best of clients would get from the first request to the end, with demand
+all the time (`ArrivalCounter.use`):
+
+- rolling window: its whole limit at the first request and again after every window;
+- fixed window: its limit in every window of the exchange's clock;
+- token bucket: what it holds at the first request, and what drips into it from then on;
+- decaying counter: its maximum, and what it falls by from then on;
+- concurrent: the limit times the seconds. Used is the time from arrival to answer at the exchange,
+  so what a place stands empty between an answer and the next arrival, on the network and in the
+  clients, counts as wasted.
+
+A client that must not err has a slot turn over once in a window, a round trip and its margin for
+clocks; a run as long as these loses that at its end only, since each window begins with a burst.
+The figures fall where the machine has something else to do, so its load is told with each.
+
+`python -m benchmarks.bench_limits --quick` makes a tenth of the requests; kinds may be named.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,17 +35,33 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
-from benchmarks._limits_exchange import COUNTED
+from benchmarks._limits_exchange import COUNTED, KINDS, Terms
 from benchmarks._measure import ROOT
 from benchmarks._report import Row, table
 
-__all__ = ["Proof", "main", "prove", "redis_server", "rows"]
+__all__ = ["KINDS", "TERMS", "Proof", "Terms", "main", "prove", "redis_server", "rows"]
 
 TASKS = 50
 GOAL = 0.97
+REQUESTS = 100_000
+"""In all runs of one process, and in all of eight."""
+NAMES = {
+    "rolling": "rolling window",
+    "fixed": "fixed window",
+    "bucket": "token bucket",
+    "counter": "decaying counter",
+    "places": "concurrent",
+}
+_PLACES = {"places": Terms("places", delay_s=0.15)}
+TERMS = {
+    processes: {kind: Terms(kind, per_s=per_s) for kind in KINDS} | _PLACES
+    for processes, per_s in ((1, 1000), (8, 800))
+}
+"""By the number of processes: what two cores carry with something to spare."""
+MEASURE_S = {1: 55.0, 8: 65.0}
 
 
 @dataclass
@@ -48,8 +79,13 @@ class Proof:
 
     @property
     def share(self) -> float:
-        """The part that was used of what the window allowed."""
+        """The part that was used of what the limit allowed that binds."""
         return self.used / self.allowed
+
+    @property
+    def failed(self) -> int:
+        """How many calls came to anything but an answer."""
+        return sum(times for what, times in self.done.items() if what != "answered")
 
 
 def _python(module: str, options: dict[str, Any]) -> subprocess.Popen[str]:
@@ -68,32 +104,28 @@ def _pipe(stream: IO[str] | None) -> IO[str]:
 
 
 def prove(
+    terms: Terms,
     *,
-    processes: int = 1,
     measure_s: float,
-    rate: float = 1.0,
-    window_s: float = 4.0,
-    delay_s: float = 0.004,
+    processes: int = 1,
     redis: str | None = None,
+    least: int = 1,
 ) -> Proof:
-    """Run the exchange and its clients; return what it counted in `measure_s` seconds of demand."""
+    """Run the exchange and its clients; return what it counted in `measure_s` seconds of demand.
+
+    They are rounded up to whole windows. Each task makes `least` calls, however long that takes.
+    """
     with ExitStack() as stack:
-        options = {
-            "rate": rate,
-            "window_s": window_s,
-            "measure_s": measure_s,
-            "delay_s": delay_s,
-            "seed": 1,
-        }
+        options = {"terms": asdict(terms), "measure_s": measure_s, "seed": 1}
         exchange = stack.enter_context(_python("_limits_exchange", options))
         url = f"http://127.0.0.1:{int(_pipe(exchange.stdout).readline())}"
         job: dict[str, Any] = {
             "url": url,
+            "terms": asdict(terms),
             "processes": processes,
             "tasks": TASKS,
-            "rate": rate,
-            "window_s": window_s,
-            "run_s": measure_s + 0.5,
+            "least": least,
+            "run_s": measure_s + terms.window_s + 0.5,
             "redis": redis,
         }
         clients = stack.enter_context(_python("_limits_client", job))
@@ -104,9 +136,7 @@ def prove(
     for result in results:
         for what, times in result["done"].items():
             done[what] = done.get(what, 0) + times
-    if "use" not in counted:  # the clients' demand did not last that long
-        raise RuntimeError(f"the demand ended too early: {counted}, {done}")
-    used, allowed = counted.pop("use")["ip"]
+    used, allowed = counted.pop("use")[terms.kind]
     cpu_s = sum(result["cpu_s"] for result in results)
     return Proof(**counted, used=used, allowed=allowed, done=done, cpu_s=cpu_s)
 
@@ -133,32 +163,52 @@ def redis_server() -> Iterator[str | None]:
                 process.terminate()
 
 
-def _rows(proof: Proof, who: str) -> list[Row]:
-    refused, share = proof.refused, proof.share
-    wrong = sum(times for what, times in proof.done.items() if what != "answered")
-    return [
-        Row(f"{who}: requests in the time measured", f"{proof.measured:,}"),
-        Row("  429", str(refused), "0", refused == 0),
-        Row("  calls that failed", str(wrong), "0", wrong == 0),
-        Row("  used of what was allowed", f"{share:.4f}", f">= {GOAL}", share >= GOAL),
-        Row("  CPU of the clients a call, in us", f"{proof.cpu_s / proof.requests * 1e6:.0f}"),
-    ]
+def _row(proof: Proof, kind: str) -> Row:
+    figure = (
+        f"{proof.measured:,} requests, {proof.refused} x 429, {proof.failed} failed, "
+        f"{proof.share:.4f} used, {proof.cpu_s / proof.requests * 1e6:.0f} us CPU a call, "
+        f"load {os.getloadavg()[0]:.1f}"
+    )
+    ok = proof.refused == 0 and proof.failed == 0 and proof.share >= GOAL
+    return Row(f"  {NAMES[kind]}", figure, f"0, 0, >= {GOAL}", ok)
 
 
-def rows() -> Sequence[Row]:
-    """Take the figures: 100,000 requests each; some seven minutes."""
-    result = _rows(prove(measure_s=184.0, rate=0.7), f"{TASKS} tasks")
+def _rows(
+    processes: int, kinds: Sequence[str], part: float, redis: str | None = None
+) -> Iterator[Row]:
+    who = f"{processes} processes on one Redis" if redis else "one process"
+    yield Row(f"{who}, {TASKS} tasks", f"load before {os.getloadavg()[0]:.1f}")
+    requests = 0
+    for kind in kinds:
+        terms = TERMS[processes][kind]
+        proof = prove(
+            terms, measure_s=part * MEASURE_S[processes], processes=processes, redis=redis
+        )
+        requests += proof.measured
+        yield _row(proof, kind)
+    whole = part == 1 and len(kinds) == len(KINDS)
+    goal, ok = (f">= {REQUESTS:,}", requests >= REQUESTS) if whole else ("", None)
+    yield Row("  all kinds", f"{requests:,} requests", goal, ok)
+
+
+def rows(kinds: Sequence[str] = KINDS, part: float = 1.0) -> Iterator[Row]:
+    """Take the figures: 100,000 requests each; some eleven minutes, or that `part` of them."""
+    yield from _rows(1, kinds, part)
     with redis_server() as url:
         if url is None:
-            return [*result, Row("8 processes on one Redis", "redis-server is not installed")]
-        proof = prove(processes=8, measure_s=220.0, rate=0.6, redis=url)
-    return [*result, *_rows(proof, "8 processes on one Redis")]
+            yield Row("8 processes on one Redis", "redis-server is not installed")
+            return
+        yield from _rows(8, kinds, part, url)
 
 
-def main() -> None:
-    """Print the rows."""
-    print(table(rows()))
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print each row as soon as it is there."""
+    kinds = [each for each in arguments if each != "--quick"]
+    if unknown := set(kinds) - set(KINDS):
+        sys.exit(f"no kind {', '.join(sorted(unknown))}; known: {', '.join(KINDS)}, and --quick")
+    for row in rows(kinds or KINDS, 0.1 if "--quick" in arguments else 1.0):
+        print(table([row]), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -45,24 +45,32 @@ async def main(url, calls):
     await store.close()
     print(json.dumps([arrived, [each for each in events if each != "ThrottleWaited"]]))
 
+print("ready", flush=True)
+sys.stdin.readline()  # all begin together, however long one took to start
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 """
 
 
 async def start(redis: OwnRedis, processes: int, calls: int) -> list[asyncio.subprocess.Process]:
-    return [
+    pipe = asyncio.subprocess.PIPE
+    workers = [
         await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _WORKER, redis.url, str(calls), stdout=asyncio.subprocess.PIPE
+            sys.executable, "-c", _WORKER, redis.url, str(calls), stdin=pipe, stdout=pipe
         )
         for _ in range(processes)
     ]
+    await until_all_say(b"ready\n", workers)
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write(b"\n")
+    return workers
 
 
-async def until_all_go(workers: Sequence[asyncio.subprocess.Process]) -> None:
+async def until_all_say(word: bytes, workers: Sequence[asyncio.subprocess.Process]) -> None:
     async with asyncio.timeout(30):
         for worker in workers:
             assert worker.stdout is not None
-            assert await worker.stdout.readline() == b"going\n"
+            assert await worker.stdout.readline() == word
 
 
 async def finish(
@@ -94,14 +102,14 @@ async def test_what_arrives_from_four_processes_keeps_the_window_and_is_fair(
     redis: OwnRedis,
 ) -> None:
     workers = await start(redis, 4, 100)
-    await until_all_go(workers)
+    await until_all_say(b"going\n", workers)
     arrivals, events = await finish(workers)
     assert [len(each) for each in arrivals] == [100] * 4
     assert most_in_a_window(arrivals) <= UNITS
     assert events == [[]] * 4
-    # All waited all the time, so all were done at about the same time.
-    ends = [max(each) for each in arrivals]
-    assert max(ends) - min(ends) <= 3 * INTERVAL_S
+    # All waited all the time, so where the first was done the others were well on their way.
+    first_end = min(max(each) for each in arrivals)
+    assert min(sum(at <= first_end for at in each) for each in arrivals) >= 50
 
 
 @pytest.mark.parametrize("keeps", [True, False], ids=["with its data", "without its data"])
@@ -113,7 +121,7 @@ async def test_redis_that_crashes_and_comes_back_breaks_no_limit(
     await redis.start()
     try:
         workers = await start(redis, 3, 80)
-        await until_all_go(workers)
+        await until_all_say(b"going\n", workers)
         redis.kill()
         await asyncio.sleep(0.3)
         await redis.start()

@@ -149,9 +149,9 @@ async def test_a_fixed_window_is_foretold_by_its_boundaries() -> None:
     await limited.acquire("ip", max_wait=59.5)  # ten in the last half second, it in the next minute
     assert _now() == pytest.approx(60.0)
     await asyncio.gather(*calls)
+    full = [asyncio.create_task(limited.acquire("ip")) for _ in range(19)]
+    await asyncio.sleep(0)
     with pytest.raises(ThrottleTimeoutError) as refused:
-        full = [asyncio.create_task(limited.acquire("ip")) for _ in range(19)]
-        await asyncio.sleep(0)
         await limited.acquire("ip", max_wait=100)
     assert refused.value.forecast_s == pytest.approx(120.0)
     for each in full:
@@ -255,7 +255,7 @@ async def test_a_call_whose_answer_cannot_be_read_holds_nothing(
 class _Counted(list[float]):
     looks = 0
 
-    def __reversed__(self) -> Iterator[float]:  # type: ignore[override]
+    def __reversed__(self) -> Iterator[float]:
         for each in super().__reversed__():
             type(self).looks += 1
             yield each

@@ -16,13 +16,15 @@ import pytest
 from benchmarks.bench_limits import KINDS, TASKS, Proof, Terms, prove, redis_server
 
 MEASURE_S = 1.0
+LEAST = 3
+"""Calls of each task: more than twice what a window admits, so most of them have to wait."""
 PROCESSES = 8
 SHARED = ("rolling", "fixed", "bucket", "places")
 """To Redis a decaying counter is a bucket."""
 
 
 def terms(kind: str) -> Terms:
-    """Bind at some 130 requests a second: a call has to wait whatever the machine does."""
+    """Bind at some 130 requests a second."""
     return Terms(kind, per_s=300, window_s=0.5, places=10, delay_s=0.02)
 
 
@@ -30,12 +32,12 @@ def check(proof: Proof, kind: str) -> None:
     sys.stdout.write(f"{kind}: {proof.share:.4f} used; {proof}\n")
     assert proof.refused == 0
     assert proof.done.keys() == {"answered"}
-    assert proof.done["answered"] >= TASKS
+    assert proof.done["answered"] >= LEAST * TASKS
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_fifty_tasks_in_one_process(kind: str) -> None:
-    check(prove(terms(kind), measure_s=MEASURE_S), kind)
+    check(prove(terms(kind), measure_s=MEASURE_S, least=LEAST), kind)
 
 
 @pytest.mark.skipif(
@@ -45,5 +47,5 @@ def test_fifty_tasks_in_one_process(kind: str) -> None:
 @pytest.mark.parametrize("kind", SHARED)
 def test_fifty_tasks_in_eight_processes_that_share_one_redis(kind: str) -> None:
     with redis_server() as url:
-        proof = prove(terms(kind), measure_s=MEASURE_S, processes=PROCESSES, redis=url)
+        proof = prove(terms(kind), measure_s=MEASURE_S, processes=PROCESSES, redis=url, least=LEAST)
     check(proof, kind)
