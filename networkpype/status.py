@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from networkpype.errors import (
 )
 from networkpype.redact import escape, scrub
 
-__all__ = ["retry_after_s", "status_error"]
+__all__ = ["retry_after_s", "status_error", "status_kind", "status_outcome"]
 
 # 418 is Binance's ban after ignored 429s:
 # https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits (read 2026-11-21)
@@ -51,29 +52,42 @@ def status_error(
     )
     body = escape(scrub(body, secrets))
     message = f"{method} {url}: HTTP {status}: {body or 'empty body'}"
-    outcome = Outcome.UNKNOWN if status >= 500 or status in _UNCERTAIN else Outcome.REJECTED
     answer: dict[str, Any] = {
         "status": status,
         "headers": kept,
         "body": body,
         "method": method,
         "url": url,
-        "outcome": outcome,
+        "outcome": status_outcome(status),
     }
-    wait = retry_after_s(kept)
-    if status in _SLOW_DOWN or (status == 503 and wait is not None):
+    kind = status_kind(status, kept, private=private)
+    if kind is RateLimitedError:
+        wait = retry_after_s(kept)
         hint = "" if wait is None else f" (retry after {wait:g} s)"
         return RateLimitedError(message + hint, retry_after=wait, **answer)
-    if status in (401, 403) and private:
-        error = HTTPAuthenticationError(message, **answer)
-        if status == 403:
-            error.reason = AuthenticationFailure.PERMISSION
-        return error
-    return HTTPStatusError(message, **answer)
+    error = kind(message, **answer)
+    if isinstance(error, HTTPAuthenticationError) and status == 403:
+        error.reason = AuthenticationFailure.PERMISSION
+    return error
+
+
+def status_outcome(status: int) -> Outcome:
+    """Say what an answer of 4xx or 5xx means for the request."""
+    return Outcome.UNKNOWN if status >= 500 or status in _UNCERTAIN else Outcome.REJECTED
+
+
+def status_kind(status: int, headers: Mapping[str, str], *, private: bool) -> type[HTTPStatusError]:
+    """Return the class of the error that `status_error` builds."""
+    if status in _SLOW_DOWN or (status == 503 and retry_after_s(headers) is not None):
+        return RateLimitedError
+    return HTTPAuthenticationError if status in (401, 403) and private else HTTPStatusError
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After, in seconds or as a date against the answer's own Date; None if unusable."""
+    """Read Retry-After, in seconds or as a date; None if unusable.
+
+    A date is compared with the answer's own Date, with the local clock where it has none.
+    """
     value = headers.get("Retry-After", "").strip()
     if not value:
         return None
@@ -82,7 +96,9 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             until = parsedate_to_datetime(value)
-            seconds = (until - parsedate_to_datetime(headers["Date"])).total_seconds()
-        except (KeyError, TypeError, ValueError, OverflowError):
+            date = headers.get("Date")
+            now = datetime.now(UTC) if date is None else parsedate_to_datetime(date)
+            seconds = (until - now).total_seconds()
+        except (TypeError, ValueError, OverflowError):
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -55,6 +55,9 @@ local function take_the_short_way()
     updates[size + 4] = (got[field + 1] or 0) + weight
     entries[#entries + 1] = stop
     answer = answer .. ' ' .. used
+    if used >= ARGV[place + 3] + weight then -- it is full now, but for what is reserved
+      answer = answer .. ':' .. math.min(first, stop) - now
+    end
     field = field + 2
   end
   for index, stop in ipairs(entries) do
@@ -570,6 +573,10 @@ for index, limit in ipairs(limits) do
     end
   end
   usage[index] = {limit.used + limit.level, math.max(0, limit.blocked - now)}
+  local excess = limit.used + limit.level + 1 - limit.units
+  if excess > GRAIN then
+    usage[index][3] = free_in(limit, excess)
+  end
 end
 set('at', whole(now))
 if lasts > ends then
@@ -582,4 +589,5 @@ end
 if lasts > ends then
   redis.call('PEXPIRE', KEYS[1], math.ceil((lasts - now) / 1000) + 1000)
 end
-return cjson.encode({'ok', whole(now), born, waits, usage, corrections, math.max(0, hold - now)})
+return cjson.encode({
+  'ok', whole(now), born, waits, usage, corrections, math.max(0, hold - now), forgot})

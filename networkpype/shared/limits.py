@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import os
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from networkpype.errors import ConfigurationError
+from networkpype.errors import ConfigurationError, Outcome, TransportError
 from networkpype.shared.clock import ServerClock
 from networkpype.shared.link import Prepared, RedisLink, RedisLostError, Script
 from networkpype.shared.telling import Known, Subject, Telling
@@ -52,9 +54,17 @@ class RedisLimitStore:
 
     A call that is under way counts until its answer, and where its process dies for `lease_s`
     seconds more and then an interval. `timeout_s` is how long an answer of Redis may take before it
-    counts as lost. Then nothing goes until it is back (LimitStoreLost, LimitStoreRestored); with
-    `local_share_pct` calls go on at that percentage of each limit after one interval of quiet. Give
-    each of n processes less than 100 / n.
+    counts as lost; a refusal by `max_wait` may be that late. Then nothing goes until it is back
+    (LimitStoreLost, LimitStoreRestored); with `local_share_pct` calls go on at that percentage of
+    each limit after one interval of quiet. Give each of n processes less than 100 / n. That is for
+    a Redis that is lost to all: where one process alone does not reach it, the others go on using
+    the whole of each limit, and its part comes on top. Where that may happen, take that much off by
+    `safety_margin_pct`.
+
+    `AsyncThrottler.snapshot` shows what Redis told that throttler last; `ping` has it told now, and
+    checks at the start of a program that Redis is there and does what it is asked. Until it does
+    for the first time, what no waiting mends (a wrong password, a user without the rights) is
+    a ConfigurationError to every caller.
 
     Redis that comes back without its counts is quiet for the longest time for which a call may
     count, `most_paused_s` at most: below the longest interval, limits may be broken then. Let Redis
@@ -83,28 +93,58 @@ class RedisLimitStore:
                 raise ConfigurationError(f"{option} is seconds of at least 1, got {seconds!r}")
         if lease_s == math.inf:
             raise ConfigurationError("lease_s is finite: a process that died would hold for ever")
-        if local_share_pct is not None and not 0 < local_share_pct <= 100:
-            raise ConfigurationError(
-                f"local_share_pct is a percentage above 0 and up to 100, got {local_share_pct!r}"
-            )
-        RedisLink(redis, timeout_s=timeout_s)  # refuses what it refuses
+        if local_share_pct is not None:
+            _check_percentage(local_share_pct)
+        link = RedisLink(redis, timeout_s=timeout_s)  # refuses what it refuses
         self._redis = redis
+        self._where = f'{link.where} (name="{name}")'
+        self._lost = ""
+        self._worked = False
         self.name = name
         self.lease_s = float(lease_s)
         self.timeout_s = float(timeout_s)
         self.local_share_pct = local_share_pct
         self.most_paused_s = float(most_paused_s)
-        self._joined: list[RedisLimits] = []
+        # Weak: a throttler that nobody has any more is not kept for being closed.
+        self._joined: weakref.WeakSet[RedisLimits] = weakref.WeakSet()
 
     def join(self) -> RedisLimits:
         """Return the way to Redis for one more throttler; AsyncThrottler calls it."""
         joined = RedisLimits(self, RedisLink(self._redis, timeout_s=self.timeout_s))
-        self._joined.append(joined)
+        self._joined.add(joined)
         return joined
+
+    async def ping(self) -> None:
+        """Have Redis run the script and tell every throttler of this loop how full its limits are.
+
+        For the start of a program: it finds wrong addresses, passwords and rights before a call
+        has to wait for them. Raises TransportError where Redis is not there, ConfigurationError
+        where it refuses and has done so from the first, each with the reason.
+        """
+        probe = RedisLimits(self, RedisLink(self._redis, timeout_s=self.timeout_s))
+        reason, is_final = "", False
+        try:
+            await probe.run(Batch(), asyncio.get_running_loop().time)
+            # Longer than the deadline: theirs is over what was under way before, too.
+            async with asyncio.timeout(2 * self.timeout_s + 1):
+                for joined in list(self._joined):
+                    if joined.hear is not None:
+                        await joined.hear()
+        except StoreLostError as error:
+            reason, is_final = str(error), error.is_final
+        except TimeoutError:
+            reason = self._lost or f"{self._where}: no answer to what a throttler asks"
+        finally:
+            await probe.close()
+        # Out here, without the frames below.
+        if is_final:
+            raise ConfigurationError(f"{reason}; set that right, there or in RedisLimitStore(...)")
+        if reason:
+            raise TransportError(f"{reason}; nothing was sent", outcome=Outcome.NOT_SENT)
 
     async def close(self) -> None:
         """Close the connections; calls that come later open them again."""
-        for joined in self._joined:
+        for joined in list(self._joined):
             await joined.close()
 
     async def __aenter__(self) -> RedisLimitStore:
@@ -114,7 +154,21 @@ class RedisLimitStore:
         await self.close()
 
     def __repr__(self) -> str:
-        return f'RedisLimitStore(name="{self.name}")'
+        lost = f", lost: {self._lost}" if self._lost else ""
+        return f'RedisLimitStore(name="{self.name}"{lost})'
+
+    def heard(self) -> None:
+        """Note that Redis does what it is asked."""
+        self._lost, self._worked = "", True
+
+    def missed(self, error: RedisLostError) -> StoreLostError:
+        """Note that Redis does not; return what the queue is told.
+
+        Once it has worked it is no fault of anybody's settings: a failover may be under way.
+        """
+        between = " " if error.reason.startswith("cannot") else ": "
+        self._lost = f"{self._where}{between}{error.reason}"
+        return StoreLostError(self._lost, error.is_final and not self._worked)
 
 
 class RedisLimits:
@@ -126,6 +180,7 @@ class RedisLimits:
     def __init__(self, store: RedisLimitStore, link: RedisLink) -> None:
         self.lease_s = store.lease_s
         self.before_close: Callable[[], Awaitable[None]] | None = None
+        self.hear: Callable[[], Awaitable[None]] | None = None
         self._link = link
         self._most_paused_s = store.most_paused_s
         self._clock = ServerClock()
@@ -174,13 +229,13 @@ class RedisLimits:
             return await self._exchange(batch, now)
         except RedisLostError as error:
             if error.late or not was_connected:
-                raise StoreLostError(error.reason) from None
+                raise self._store.missed(error) from None
         # A connection that nobody used for a while is often dead; that is not yet a loss.
         asks = [ask._replace(again=True) for ask in batch.asks]
         try:
             return await self._exchange(replace(batch, asks=asks), now)
         except RedisLostError as error:
-            raise StoreLostError(error.reason) from None
+            raise self._store.missed(error) from None
 
     async def close(self) -> None:
         """Tell Redis what is to be told and close the connection, each within the deadline."""
@@ -212,7 +267,7 @@ class RedisLimits:
             return self._read(told, batch, self._telling.subject(batch), sent_at, now())
         seconds, us, *used = told.split()
         usage = {
-            charge.limit_id: SharedUsage(float(units), 0.0)
+            charge.limit_id: self._usage_of(charge.limit_id, units)
             for charge, units in zip(batch.asks[0].charges, used, strict=True)
         }
         at_us = int(seconds) * 1_000_000 + int(us)
@@ -243,30 +298,57 @@ class RedisLimits:
             self._clock.sample(int(at) / 1e6, sent_at, came_at)
             self._born, self._at_us = "", 0
             return Reply(True)
-        self._born, waits, usage, corrections, quiet_us = rest
+        self._born, waits, usage, corrections, quiet_us, forgot = rest
         return self._note(int(at), sent_at, came_at, batch.reset) or Reply(
             False,
             [wait / 1e6 for wait in waits],
             {
-                name: SharedUsage(units, blocked_us / 1e6)
-                for name, (units, blocked_us) in zip(subject.names, usage, strict=True)
+                name: SharedUsage(units, blocked_us / 1e6, sum(free_us) / 1e6)
+                for name, (units, blocked_us, *free_us) in zip(subject.names, usage, strict=True)
             },
             [
                 Correction(seen.limit_id, before, after)
                 for seen, (before, after) in zip(batch.seen, corrections, strict=True)
             ],
             max(quiet_us / 1e6, self._paused_s if batch.reset else 0.0),
+            forgot,
+        )
+
+    def _usage_of(self, limit_id: str, told: bytes | str) -> SharedUsage:
+        """Read what the short way tells: the units used and, where that is all, till when.
+
+        A call that is held may end at once.
+        """
+        try:
+            return SharedUsage(float(told), 0.0)
+        except ValueError:
+            used, free_us = told.split(b":" if isinstance(told, bytes) else ":")  # type: ignore[arg-type]
+        limit = self._limits[limit_id]
+        return SharedUsage(
+            float(used), 0.0, min(float(free_us) / 1e6, limit.time_interval + limit.margin_s)
         )
 
     def _note(self, at_us: int, sent_at: float, came_at: float, reset: bool) -> Reply | None:
         """Note when it was done; where a clock was set anew since the last, all is in doubt."""
         stepped = self._clock.sample(at_us / 1e6, sent_at, came_at)
+        self._store.heard()
         self._at_us, self._server = at_us, self._link.server
         self._known_until = sent_at + self._telling.life_s
         return Reply(True) if stepped and not reset else None
 
     def __repr__(self) -> str:
         return f"RedisLimits({self._link!r})"
+
+
+def _check_percentage(percent: object) -> None:
+    if isinstance(percent, (int, float)) and not isinstance(percent, bool) and 1 <= percent <= 100:
+        return
+    hint = ""
+    if isinstance(percent, float) and 0 < percent < 1:
+        hint = f"; write {percent * 100:g} for {percent * 100:g} %"
+    raise ConfigurationError(
+        f"local_share_pct is a percentage from 1 to 100, got {percent!r}{hint}"
+    )
 
 
 def _pause_s(capacity: Capacity) -> float:

@@ -11,24 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 from networkpype.deadline import Deadline, Deadlines
 from networkpype.errors import ConfigurationError, MissingExtraError, Outcome, TransportError
+from networkpype.shared.faults import fault_of, too_late, where_is
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 __all__ = ["Prepared", "RedisLink", "RedisLostError", "Script"]
 
-# A word such as READONLY or CLUSTERDOWN, with which Redis begins an error.
-_CODE = re.compile(r"[A-Z]{3,20}\b")
-
 
 class RedisLostError(TransportError):
     """Redis could not be asked: not reached, too late, or it refused.
 
     `reason` is what failed, in a few words that hold neither URL nor password; `late` tells that it
-    was no more than too late. What was asked may have been done all the same.
+    was no more than too late, `is_final` that no waiting mends it. What was asked may have been
+    done all the same.
     """
 
-    def __init__(self, reason: str, late: bool = False) -> None:
+    def __init__(self, reason: str, late: bool = False, is_final: bool = False) -> None:
         super().__init__(
             f"Redis did not do what it was asked: {reason}; check that it runs, takes writes, and "
             "is not slower than timeout_s",
@@ -36,9 +35,10 @@ class RedisLostError(TransportError):
         )
         self.reason = reason
         self.late = late
+        self.is_final = is_final
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.reason, self.late)
+        return type(self), (self.reason, self.late, self.is_final)
 
 
 class Script:
@@ -88,11 +88,14 @@ class RedisLink:
         self._exceptions = _redis("redis.exceptions")
         self._owned = isinstance(redis, str)
         self._client: Any = _from_url(redis) if isinstance(redis, str) else redis
-        if not callable(getattr(self._client, "execute_command", None)):
+        is_client = callable(getattr(self._client, "execute_command", None))
+        if not is_client or _is_sync(self._client):
             raise ConfigurationError(
                 "redis is a URL such as redis://127.0.0.1:6379/0 or a client of redis.asyncio, "
-                f"got {type(redis).__name__}"
+                f"got {_name_of(redis)}"
             )
+        self.where = where_is(self._client)
+        """Host and port, where the client tells."""
         if isinstance(timeout_s, bool) or not 0 < timeout_s < float("inf"):
             raise ConfigurationError(f"timeout_s is seconds above 0, got {timeout_s!r}")
         self.timeout_s = timeout_s
@@ -103,6 +106,8 @@ class RedisLink:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turn = asyncio.Lock()
         self._deadlines = Deadlines()
+        no_backoff = _redis("redis.backoff").NoBackoff()
+        self._once = _redis("redis.asyncio.retry").Retry(no_backoff, 0)
 
     @property
     def connected(self) -> bool:
@@ -170,16 +175,16 @@ class RedisLink:
                         words = (str(len(keys)), *keys, *arguments, *last)
                         return await self._command("EVAL", script.text, *words)
             except TimeoutError:
-                late, reason = True, f"no answer within {self.timeout_s:g} s"
+                late, fault = True, too_late(self.timeout_s, not self.connected, self._client)
             except (OSError, EOFError, self._exceptions.RedisError) as error:
-                reason = _reason(error, self._exceptions)
+                fault = fault_of(error, self._exceptions, not self.connected)
             except BaseException:
                 # Cancelled half-way: the next answer on this connection would be this one's.
                 await self._drop()
                 raise
             await self._drop()
         # Not "from": what redis-py says may quote what it was given.
-        raise RedisLostError(reason, late)
+        raise RedisLostError(fault.reason, late, fault.is_final)
 
     async def _command(self, *words: str | bytes) -> Any:
         if self._connection is None:
@@ -195,6 +200,8 @@ class RedisLink:
 
     async def _connect(self) -> None:
         connection = self._pool.make_connection()
+        # Who asks asks again: more tries here take all the time there is, and hide what is wrong.
+        connection.retry = self._once
         try:
             await connection.connect()
             # The deadline here is over all of it; theirs costs a task for every command.
@@ -254,6 +261,16 @@ def _from_url(url: str) -> Any:
     )
 
 
+def _name_of(client: object) -> str:
+    kind = type(client)
+    return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+
+
+def _is_sync(client: Any) -> bool:
+    blocking = _redis("redis")
+    return isinstance(client, (blocking.Redis, blocking.RedisCluster))
+
+
 def _packed(words: Sequence[str | bytes], size: int) -> bytes:
     """Return the words of a command of `size` as Redis reads them.
 
@@ -264,10 +281,3 @@ def _packed(words: Sequence[str | bytes], size: int) -> bytes:
         text = word.encode() if isinstance(word, str) else word
         parts.append(b"$%d\r\n%b\r\n" % (len(text), text))
     return b"".join(parts)
-
-
-def _reason(error: BaseException, exceptions: Any) -> str:
-    name = type(error).__name__
-    if isinstance(error, exceptions.ResponseError) and (code := _CODE.match(str(error))):
-        return f"{name} {code.group()}"
-    return name

@@ -99,8 +99,8 @@ class Telling:
         """For how long Redis keeps the least of what it was told."""
 
     def subject(self, batch: Batch) -> Subject:
-        """Return what the batch is about; all limits where it is a reset."""
-        if batch.reset:
+        """Return what the batch is about; all limits where it is a reset or asks for them."""
+        if batch.reset or batch.everything:
             return self.everything
         if len(batch.asks) == 1 and batch.is_lone:
             charges = batch.asks[0].charges
@@ -173,7 +173,7 @@ class Telling:
     def _more(self, batch: Batch, subject: Subject, known: Known, made_at: float) -> str:
         index = subject.index
         parts = []
-        if not known.born:
+        if batch.reset or not known.born:
             # Another one each time: a second loss must not look like the first.
             parts.append(f'"new":"{secrets.token_hex(8)}"')
         if known.moved:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from networkpype.throttler.kinds import Priority
@@ -15,13 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncRequestContext", "HeldRequestContext", "InFlightContext"]
 
+_Granted = TypeVar("_Granted")
+
 
 class InFlightContext:
     """Wait for capacity on entry, and hold it until the call is over. For one call.
 
     Made by `AsyncThrottler.in_flight`. `depart` says that the call is about to be sent, `land` that
     its answer is there; leaving the block lands it in any case. One that never departed was not
-    sent, and gets its capacity back.
+    sent, and gets its capacity back. `around` makes what a wait for capacity runs inside of, where
+    there is no capacity at once.
     """
 
     __slots__ = (
@@ -34,6 +38,7 @@ class InFlightContext:
         "_held",
         "_limit_id",
         "_throttler",
+        "around",
     )
 
     def __init__(
@@ -54,6 +59,7 @@ class InFlightContext:
         self._granted_at = 0.0
         self._held = False
         self._departure: Departure | None = None
+        self.around: Callable[[], AbstractContextManager[Any]] | None = None
 
     async def __aenter__(self) -> Self:
         if self._entered:
@@ -65,7 +71,9 @@ class InFlightContext:
             self._departure = throttler.departure()
         else:
             charged = throttler.try_charge(limit_id, asked[0], asked[1])
-            self._account, self._granted_at = charged or await throttler.charge(limit_id, *asked)
+            if charged is None:
+                charged = await self._wait(throttler.charge)
+            self._account, self._granted_at = charged
             throttler.prepares(self._account)
         return self
 
@@ -81,9 +89,15 @@ class InFlightContext:
         self._account = None  # what `lift` refuses is taken back, and waiting may be cancelled
         self._throttler.prepares(account, -1)
         if not self._throttler.lift(account, self._granted_at):
-            account = await self._throttler.hold(self._limit_id, *self._asked)
+            account = await self._wait(self._throttler.hold)
         self._account, self._held = account, True
         self._departure = self._throttler.departure()
+
+    async def _wait(self, grant: Callable[..., Awaitable[_Granted]]) -> _Granted:
+        if self.around is None:
+            return await grant(self._limit_id, *self._asked)
+        with self.around():
+            return await grant(self._limit_id, *self._asked)
 
     def land(self, answer: Answer | None = None) -> None:
         """Let the interval begin to run; safe to repeat.

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from asyncio import get_running_loop
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from networkpype.clock import Clock
-from networkpype.errors import ConfigurationError, ThrottleTimeoutError
+from networkpype.errors import ThrottleTimeoutError
 from networkpype.hooks import Hook, ThrottleRefused, ThrottleWaited, emit
 from networkpype.throttler.lines import Lane, Lines
+from networkpype.throttler.on_loop import OnLoop
 from networkpype.throttler.store.base import (
     Account,
     Capacity,
@@ -24,35 +23,23 @@ from networkpype.throttler.store.base import (
 
 __all__ = ["Grant", "LocalQueue"]
 
-_LOOK_AGAIN_S = 0.001
-"""When a timer fired before its time: by a clock's grain, or an injected clock stood still."""
-
 Grant: TypeAlias = tuple[Account, float]
 """The account that paid, and when it was charged."""
 
 _Ticket: TypeAlias = "asyncio.Future[Grant]"
 
 
-class LocalQueue:
-    """The callers of one throttler before a store that answers at once.
-
-    `now` is the clock of everything here. It runs with one event loop at a time.
-    """
+class LocalQueue(OnLoop):
+    """The callers of one throttler before a store that answers at once."""
 
     def __init__(self, store: LimitStore, clock: Clock | None, hook: Hook | None) -> None:
+        super().__init__(clock)
         self._store = store
-        self._clock = clock
         self._hook = hook
         self._lines: Lines[_Ticket] = Lines()
         self.waiting: Mapping[Any, object] = self._lines.waiting
         """Empty where nobody waits."""
-        self.now: Callable[[], float] = self._early if clock is None else clock.monotonic
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self._early_at = -math.inf
         self._capacities: Mapping[str, Capacity] = {}
-        self._shift_s = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        self._wake_at = math.inf
 
     def configure(self, capacities: Mapping[str, Capacity]) -> None:
         """Count for these limits from now on."""
@@ -98,31 +85,9 @@ class LocalQueue:
             self.look()
         return before, after
 
-    def check_thread(self) -> None:
-        """Raise ConfigurationError where the loop runs, and not here."""
-        loop = self.loop
-        if loop is not None and loop.is_running() and asyncio._get_running_loop() is not loop:
-            raise ConfigurationError(
-                "this throttler is in use on another thread; read it there, such as by "
-                "loop.call_soon_threadsafe"
-            )
-
     def adopt(self, loop: asyncio.AbstractEventLoop) -> None:
         """Move to the loop that runs now; who waits on one that was closed is forgotten."""
-        if self.loop is not None and self.loop.is_running():
-            raise ConfigurationError(
-                "this throttler is in use on another event loop that is still running; "
-                "give each loop its own, as copy() makes"
-            )
-        if self._clock is None:
-            # Loops may count from different zeros (one in virtual time starts at 0). Time must not
-            # run backwards here, or charges would stay for as long as the zeros are apart.
-            last = self._early_at if self.loop is None else self.now()
-            shift_s = max(0.0, last - loop.time())
-            self.now = loop.time if not shift_s else lambda: loop.time() + shift_s
-            self._shift_s = shift_s
-        self._set_timer(math.inf)
-        self.loop = loop
+        self.move_to(loop)
         self._lines.remove(_is_orphan)
         self.look()
 
@@ -173,11 +138,6 @@ class LocalQueue:
         if again_at != self._wake_at:
             self._set_timer(again_at)
 
-    def _early(self) -> float:
-        """Return the time where no loop was here yet, by which something was counted then."""
-        self._early_at = time.monotonic()
-        return self._early_at
-
     def _has_room(self, limit_id: str, units: int) -> bool:
         usage = self.usage(limit_id)
         free = self._capacities[limit_id].units - usage.used
@@ -218,27 +178,6 @@ class LocalQueue:
 
     def _step_out(self, lane: Lane, ticket: _Ticket) -> None:
         if self._lines.leave(lane, ticket):
-            self.look()
-
-    def _set_timer(self, wake_at: float, least_s: float = 0.0) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._wake_at = wake_at
-        if wake_at == math.inf or self.loop is None:
-            return
-        if self._clock is None and not least_s:
-            self._timer = self.loop.call_at(wake_at - self._shift_s, self._on_timer)
-        else:
-            wait_s = max(wake_at - self.now(), least_s)
-            self._timer = self.loop.call_later(wait_s, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        wake_at, self._wake_at = self._wake_at, math.inf
-        if self.now() < wake_at:
-            self._set_timer(wake_at, _LOOK_AGAIN_S)
-        else:
             self.look()
 
 

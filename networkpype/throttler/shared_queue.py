@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import time
 from asyncio import get_running_loop
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -23,6 +22,7 @@ from networkpype.throttler.kinds import LimitKind, Priority
 from networkpype.throttler.lines import Lane, Lines
 from networkpype.throttler.local_queue import Grant
 from networkpype.throttler.local_share import LocalShare
+from networkpype.throttler.on_loop import OnLoop
 from networkpype.throttler.shared_asks import Asked, Ticket, ask_of, chosen
 from networkpype.throttler.shared_calls import Outbox, SharedCall, SharedLane
 from networkpype.throttler.shared_loss import Loss
@@ -54,27 +54,25 @@ _FEWEST, _MOST = 16, 256
 """Calls asked for at once."""
 
 
-class SharedQueue:
+class SharedQueue(OnLoop):
     """The callers of one throttler before a store that several processes share.
 
     The same as `LocalQueue` to the throttler. One question is under way at a time, and the next
     holds all that came up meanwhile. What is not answered is asked again under the same numbers, so
-    it is charged once. `now` is the clock of everything here; one event loop runs it at a time.
+    it is charged once.
     """
 
     def __init__(self, store: SharedLimitStore, clock: Clock | None, hook: Hook | None) -> None:
+        super().__init__(clock)
         self._limits = store.join()
         self._limits.before_close = self._say_good_bye
+        self._limits.hear = self._hear
         self._local_share_pct = store.local_share_pct
-        self._clock = clock
         self._hook = hook
         self._lines: Lines[Ticket] = Lines()
         self.waiting: Mapping[Any, object] = self._lines.waiting
         """Empty where nobody waits."""
-        self.now: Callable[[], float] = time.monotonic if clock is None else clock.monotonic
-        self.loop: asyncio.AbstractEventLoop | None = None
         self.share: LocalShare | None = None
-        self._shift_s = 0.0
         self._capacities: dict[str, Capacity] = {}
         self._usage: dict[str, tuple[SharedUsage, float]] = {}
         self._outbox = Outbox(self._limits.lease_s, self.look, lambda: self.now())
@@ -85,11 +83,10 @@ class SharedQueue:
         self._reach = _FEWEST
         self._ask_at = math.inf
         self._share_at = math.inf
-        self._timer: asyncio.TimerHandle | None = None
-        self._wake_at = math.inf
         self._task: asyncio.Task[None] | None = None
         self._loss = Loss(hook, store.local_share_pct)
         self._reset = False
+        self._heard: asyncio.Event | None = None
 
     def configure(self, capacities: Mapping[str, Capacity]) -> None:
         """Count for these limits from now on."""
@@ -118,13 +115,20 @@ class SharedQueue:
         return self._lines.count(limit_id)
 
     def usage(self, limit_id: str) -> Usage:
-        """Return how full the limit was when the store was asked last; what is held, held here."""
+        """Return how full the limit was when the store told last; what is held, held here.
+
+        That was with the last call under it, and may be long ago.
+        """
         told, at = self._usage.get(limit_id, _UNKNOWN)
         limit = self._capacities.get(limit_id)
-        is_full = limit is not None and told.used >= limit.units
         until = at + told.blocked_s if told.blocked_s else -math.inf
-        free_at = max(until, self.now() + _LEAST_S if is_full else at)
-        return Usage(told.used, free_at, self._outbox.held(limit_id), until)
+        free_at = at + told.free_s
+        if limit is not None and told.used >= limit.units:
+            if limit.kind is LimitKind.CONCURRENT:
+                free_at = math.inf  # nobody knows when a call is over
+            elif not told.free_s:
+                free_at = self.now() + _LEAST_S
+        return Usage(told.used, max(until, free_at), self._outbox.held(limit_id), until)
 
     def forecast(self, limit_id: str, units: int, now: float) -> float:
         """Return when the last of `units` can go at the earliest, were the limit unused now."""
@@ -155,29 +159,10 @@ class SharedQueue:
         used = self.usage(limit_id).used
         return used, used
 
-    def check_thread(self) -> None:
-        """Raise ConfigurationError where the loop runs, and not here."""
-        loop = self.loop
-        if loop is not None and loop.is_running() and asyncio._get_running_loop() is not loop:
-            raise ConfigurationError(
-                "this throttler is in use on another thread; read it there, such as by "
-                "loop.call_soon_threadsafe"
-            )
-
     def adopt(self, loop: asyncio.AbstractEventLoop) -> None:
         """Move to the loop that runs now; who waits on one that was closed is forgotten."""
-        if self.loop is not None and self.loop.is_running():
-            raise ConfigurationError(
-                "this throttler is in use on another event loop that is still running; "
-                "give each loop its own, as copy() makes"
-            )
-        if self._clock is None:
-            shift_s = 0.0 if self.loop is None else max(0.0, self.now() - loop.time())
-            self.now = loop.time if not shift_s else lambda: loop.time() + shift_s
-            self._shift_s = shift_s
-        self._set_timer(math.inf)
-        self._task, self._asks = None, False  # it ended with its loop
-        self.loop = loop
+        self.move_to(loop)
+        self._task, self._asks, self._heard = None, False, None  # it ended with its loop
         self._lines.remove(_is_orphan)
         self._ask(self.now())
 
@@ -197,6 +182,8 @@ class SharedQueue:
         self._is_closed = False
         if not lane.charges:
             return self._call(ticket, lane.account), asked_at
+        if self._loss.is_final:
+            raise self._unusable()
         if max_wait_s is not None:
             ahead = self._lines.ahead_of(lane, self._has_room)
             forecast_s = lane.account.forecast(asked_at, ahead) - asked_at
@@ -260,6 +247,26 @@ class SharedQueue:
             self._is_closed = True
             self._set_timer(math.inf)
 
+    async def _hear(self) -> None:
+        """Have the store tell how much of every limit is used."""
+        loop = asyncio.get_running_loop()
+        if loop is not self.loop:
+            if self.loop is not None and self.loop.is_running():
+                return  # on another thread, which asks for itself
+            self.adopt(loop)
+        self._is_closed = False
+        self._heard = heard = self._heard or asyncio.Event()
+        if self._loss.is_on:
+            self._loss.retry_at = self.now()
+        self.look()
+        await heard.wait()
+
+    def _unusable(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"the shared limit store cannot be used: {self._loss.reason}; nothing was sent: set "
+            "that right"
+        )
+
     def _is_quiet(self, now: float) -> bool:
         """Tell whether a caller that has just come is the only one there is."""
         return (
@@ -288,7 +295,7 @@ class SharedQueue:
                 self._outbox.granted(call, now)
                 return call
         except BaseException as error:
-            ticket.again = True
+            ticket.again = not _is_final(error)
             if not isinstance(error, Exception):  # cancelled: nobody knows whether it was charged
                 ticket.future.cancel()
                 self._withdraw(lane, ticket)
@@ -296,7 +303,8 @@ class SharedQueue:
             self._fail_by(error)
         finally:
             self._asks = False
-            if self._lines.waiting or self._outbox.due() < math.inf:
+            is_more = bool(self._lines.waiting) or self._loss.is_on or self._heard is not None
+            if is_more or self._outbox.due() < math.inf:
                 if not ticket.judged:
                     self._ask_at = now
                 self.look()
@@ -309,6 +317,8 @@ class SharedQueue:
     def _due(self) -> float:
         if self._loss.is_on:
             return self._loss.retry_at
+        if self._heard is not None:
+            return -math.inf
         return min(self._ask_at if self._lines.waiting else math.inf, self._outbox.due())
 
     async def _work(self) -> None:
@@ -321,8 +331,8 @@ class SharedQueue:
 
     async def _exchange(self) -> None:
         """Ask once, whatever comes of it."""
-        now = self.now()
-        batch = Batch(reset=self._reset)
+        now, heard = self.now(), self._heard
+        batch = Batch(reset=self._reset, everything=heard is not None)
         self._reset = False
         everything = batch.reset or self._loss.is_on
         put_back = self._outbox.fill(batch, self._capacities, now, everything)
@@ -336,12 +346,16 @@ class SharedQueue:
             # the answer.
             told, unsure = not reply.forgot, reply.forgot
         except Exception as error:
+            unsure = not _is_final(error)
             self._fail_by(error)
         else:
             if reply.forgot:
                 self._forget()
             else:
                 self._apply(asked, reply, now)
+                if heard is not None:
+                    self._heard = None
+                    heard.set()
         finally:
             if not told:
                 self._reset = self._reset or batch.reset
@@ -369,7 +383,7 @@ class SharedQueue:
             if self._reset:  # calls went out alone while this was under way
                 self._loss.retry_at = now
             else:
-                self._loss.over(now, reply.paused_s)
+                self._loss.over(now, reply.paused_s, reply.had_forgot)
             self.share, self._share_at = None, math.inf
         granted = len(asked) - sum(wait_s > 0 for wait_s in reply.waits)
         self._reach = min(_MOST, max(_FEWEST, 2 * granted))
@@ -427,12 +441,15 @@ class SharedQueue:
     def _fail_by(self, error: BaseException) -> None:
         if not isinstance(error, StoreLostError):
             _log.error("the shared limit store failed", exc_info=error)
-        self._fail(str(error) if isinstance(error, StoreLostError) else type(error).__name__)
-
-    def _fail(self, reason: str) -> None:
+        reason = str(error) if isinstance(error, StoreLostError) else type(error).__name__
         now = self.now()
-        is_new = self._loss.failed(reason, now)
-        if is_new and self._local_share_pct is not None:
+        is_new = self._loss.failed(reason, now, _is_final(error))
+        if self._loss.is_final:
+            for ticket, lane in self._lines.relane(lambda _: None):
+                if not ticket.done():
+                    ticket.future.set_exception(self._unusable())
+                self._take_back_from(ticket, lane)
+        elif is_new and self._local_share_pct is not None:
             self._go_alone(now)
         for key in list(self._lines.waiting):
             self._refuse_late(key, now, 0.0, math.inf)
@@ -497,9 +514,16 @@ class SharedQueue:
         self, lane: Lane, waited_s: float, max_wait_s: float, forecast_s: float
     ) -> ThrottleTimeoutError:
         emit(self._hook, ThrottleRefused(lane.limit_id, waited_s, forecast_s))
+        within = f'rate limit "{lane.limit_id}" within max_wait={max_wait_s:g} s'
+        if not self._loss.is_on:
+            said = f"no room under {within} (it takes {forecast_s:.3g} s at least)"
+            fix = "wait longer, or send less"
+        else:
+            alone = f"the {self._local_share_pct:g} % of " if self._local_share_pct else ""
+            said = f"the shared store is lost ({self._loss.reason}): no call under {alone}{within}"
+            fix = "bring it back, or wait longer" + ("" if alone else "; see local_share_pct")
         return ThrottleTimeoutError(
-            f'no room under rate limit "{lane.limit_id}" within max_wait={max_wait_s:g} s '
-            f"(it takes {forecast_s:.3g} s at least); nothing was sent: wait longer, or send less",
+            f"{said}; nothing was sent: {fix}",
             limit_id=lane.limit_id,
             forecast_s=forecast_s,
         )
@@ -519,29 +543,12 @@ class SharedQueue:
         if self._lines.leave(lane, ticket):
             self._ask(self.now())
 
-    def _set_timer(self, wake_at: float, least_s: float = 0.0) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._wake_at = wake_at
-        if wake_at == math.inf or self.loop is None:
-            return
-        if self._clock is None and not least_s:
-            self._timer = self.loop.call_at(wake_at - self._shift_s, self._on_timer)
-        else:
-            wait_s = max(wake_at - self.now(), least_s)
-            self._timer = self.loop.call_later(wait_s, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        wake_at, self._wake_at = self._wake_at, math.inf
-        if self.now() < wake_at:
-            self._set_timer(wake_at, _LEAST_S)
-        else:
-            self.look()
-
 
 _UNKNOWN = (SharedUsage(0, 0.0), -math.inf)
+
+
+def _is_final(error: BaseException) -> bool:
+    return isinstance(error, StoreLostError) and error.is_final
 
 
 def _is_orphan(ticket: Ticket) -> bool:

@@ -358,6 +358,9 @@ class AsyncThrottler:
     def snapshot(self) -> dict[str, LimitUsage]:
         """Return how full each limit is now, by limit id.
 
+        With a store that processes share it is what that told last, with the last call under the
+        limit from here (or `RedisLimitStore.ping`), and nothing used before the first.
+
         Raises ConfigurationError from another thread than that of the loop that it runs on, for
         counts change while they are read.
         """

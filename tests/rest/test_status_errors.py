@@ -6,6 +6,7 @@ import pickle
 from typing import Any
 
 import pytest
+from freezegun import freeze_time
 
 from networkpype import (
     AuthenticationError,
@@ -19,6 +20,7 @@ from networkpype import (
     RESTMethod,
     RESTRequest,
 )
+from networkpype.status import retry_after_s
 from networkpype.testing import Access, Answer, MockExchange
 from tests.support.raw_server import RawServer, answer, answering
 from tests.support.signing import LIMIT_ID, HeaderHmac, QueryHmac, rest_manager
@@ -100,7 +102,7 @@ async def test_4xx_was_refused_and_5xx_may_have_executed(status: int, outcome: O
             ["Date: Wed, 21 Oct 2026 07:28:00 GMT", "Retry-After: Wed, 21 Oct 2026 07:27:00 GMT"],
             0.0,
         ),
-        (429, ["Retry-After: Wed, 21 Oct 2026 07:28:45 GMT"], None),
+        (429, ["Retry-After: Wed, 21 Oct 2015 07:28:45 GMT"], 0.0),  # long past by any clock
         (429, ["Date: now", "Retry-After: Wed, 21 Oct 2026 07:28:45 GMT"], None),
         (429, ["Retry-After: soon"], None),
         (429, ["Retry-After: nan"], None),
@@ -232,3 +234,8 @@ async def test_one_except_catches_them_all() -> None:
         error = await failed(answer(b"", f"{status} No"), private=True)
         assert isinstance(error, (NetworkpypeError, OSError))
         assert "empty body" in str(error)
+
+
+def test_a_date_is_compared_with_the_local_clock_where_the_answer_has_none() -> None:
+    with freeze_time("2026-10-21 07:28:00", real_asyncio=True):
+        assert retry_after_s({"Retry-After": "Wed, 21 Oct 2026 07:28:45 GMT"}) == 45.0

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import pytest
 
 from networkpype import AsyncThrottler, RateLimit
-from networkpype.errors import ThrottleTimeoutError
+from networkpype.errors import ConfigurationError, ThrottleTimeoutError
 from networkpype.hooks import (
     Event,
     LimitCorrected,
@@ -40,6 +40,7 @@ class MadeUp:
         self.local_share_pct = local_share_pct
         self.lease_s = 9.0
         self.before_close: Callable[[], Awaitable[None]] | None = None
+        self.hear: Callable[[], Awaitable[None]] | None = None
         self.batches: list[Batch] = []
         self.at: list[float] = []
         self.lost: str | Exception | None = None
@@ -73,8 +74,8 @@ class MadeUp:
                 raise StoreLostError(self.lost)
             if self.forgot and not batch.reset:
                 return Reply(True)
-            self.forgot = False
-            reply = self._answer(batch, now())
+            had_forgot, self.forgot = self.forgot, False
+            reply = self._answer(batch, now())._replace(had_forgot=had_forgot)
             await asyncio.sleep(TRIP_S / 2)
         finally:
             self.under_way -= 1
@@ -482,3 +483,101 @@ async def test_before_it_is_closed_all_is_told_and_then_it_is_quiet() -> None:
     assert len(store.batches) == 3
     await throttler.acquire("order")
     assert len(store.batches) > 3
+
+
+@virtual_time
+async def test_a_loss_that_lasts_is_said_again_ever_more_rarely(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = MadeUp()
+    throttler, _ = make(store)
+    store.lost = "gone"
+    waiting = asyncio.create_task(throttler.acquire("order"))
+    began, said = time_now(), []
+    for _ in range(2_000):
+        await asyncio.sleep(1)
+        ours = [each for each in caplog.records if each.name.startswith("networkpype")]
+        said += [time_now() - began] * len(ours)
+        caplog.clear()
+    assert said == pytest.approx([1, 2, 11, 61, 601, 1201, 1801], abs=3)
+    store.lost = None
+    await waiting
+
+
+@virtual_time
+async def test_a_wait_that_is_over_while_the_store_is_lost_says_so() -> None:
+    for share, said in ((None, "see local_share_pct"), (50.0, "the 50 % of rate limit")):
+        store = MadeUp(share)
+        throttler, _ = make(store)
+        await throttler.acquire("order")
+        await throttler.acquire("order")
+        with pytest.raises(ThrottleTimeoutError, match="no room") as full:
+            await throttler.acquire("order", max_wait=0.1)
+        store.lost = "Redis at db:6379 cannot be reached"
+        with pytest.raises(ThrottleTimeoutError, match=said) as raised:
+            await throttler.acquire("order", max_wait=0.5)
+        assert f"the shared store is lost ({store.lost})" in str(raised.value)
+        assert "no room" not in str(raised.value)
+        assert "lost" not in str(full.value)
+        assert raised.value.limit_id == "order"
+        assert raised.value.forecast_s == pytest.approx(0.5, abs=0.1)
+        store.lost = None
+        await asyncio.sleep(3)
+
+
+@virtual_time
+async def test_a_refusal_that_no_waiting_mends_is_everybodys() -> None:
+    store = MadeUp(local_share_pct=50)
+    throttler, events = make(store)
+    store.lost = StoreLostError("wrong password", True)
+    calls = [throttler.acquire("order") for _ in range(3)]
+    errors = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(error) for error in errors] == [ConfigurationError] * 3
+    assert "wrong password" in str(errors[0])
+    assert throttler.snapshot()["order"].waiting == 0
+    await asyncio.sleep(30)
+    asked_at = time_now()
+    with pytest.raises(ConfigurationError, match="wrong password"):
+        await throttler.acquire("order")
+    assert time_now() == asked_at
+    store.lost = None
+    await asyncio.sleep(3)  # it is tried again all the time
+    await throttler.acquire("order")
+    assert throttler.snapshot()["order"].used == 1
+    assert [type(event) for event in events] == [LimitStoreLost, LimitStoreRestored]
+    assert not any(batch.refunds for batch in store.batches)
+
+
+@virtual_time
+async def test_a_reset_that_finds_no_counts_is_told_with_the_return() -> None:
+    store = MadeUp(local_share_pct=50)
+    throttler, events = make(store)
+    await throttler.acquire("order")
+    store.lost = "gone"
+    await throttler.acquire("order")  # alone
+    store.forgot, store.lost = True, None
+    await asyncio.sleep(5)
+    await throttler.acquire("order")
+    changes = [event for event in events if not isinstance(event, ThrottleWaited)]
+    assert [type(event) for event in changes] == [LimitStoreLost, LimitStoreRestored]
+    assert isinstance(changes[1], LimitStoreRestored)
+    assert changes[1].forgot
+
+
+@virtual_time
+async def test_what_is_asked_to_hear_is_heard_between_calls() -> None:
+    store = MadeUp()
+    throttler, _ = make(store)
+    calls = [asyncio.create_task(throttler.acquire("order")) for _ in range(4)]
+    await asyncio.sleep(TRIP_S / 2)
+    assert store.hear is not None
+    await asyncio.gather(store.hear(), store.hear())
+    assert sum(batch.everything for batch in store.batches) == 1
+    assert store.most_under_way == 1
+    store.lost = "gone"
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await store.hear()
+    store.lost = None
+    await store.hear()
+    await asyncio.gather(*calls)

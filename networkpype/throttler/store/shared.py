@@ -25,7 +25,14 @@ __all__ = [
 
 
 class StoreLostError(Exception):
-    """The store cannot be asked now; what it was asked may have been done. For the queue alone."""
+    """The store cannot be asked now; what it was asked may have been done. For the queue alone.
+
+    `is_final` tells that it refuses, did nothing of it, and that no waiting mends that.
+    """
+
+    def __init__(self, reason: str, is_final: bool = False) -> None:
+        super().__init__(reason)
+        self.is_final = is_final
 
 
 class Hold(IntEnum):
@@ -83,11 +90,13 @@ class Seen(NamedTuple):
 class Batch:
     """All that one throttler has to tell and to ask, in the order in which it is to be done.
 
-    `reset` says that the store may not know all that was sent: it lets nothing go under any limit
-    until all of it has left every window. `blocks` are seconds by limit id.
+    `everything` asks for the usage of all limits. `reset` says that the store may not know all that
+    was sent: it lets nothing go under any limit until all of it has left every window. `blocks` are
+    seconds by limit id.
     """
 
     reset: bool = False
+    everything: bool = False
     blocks: Mapping[str, float] = field(default_factory=dict)
     seen: Sequence[Seen] = ()
     renewals: Sequence[Call] = ()
@@ -99,15 +108,25 @@ class Batch:
     def is_lone(self) -> bool:
         """Whether it asks and has nothing to tell."""
         return not (
-            self.settled or self.renewals or self.refunds or self.seen or self.blocks or self.reset
+            self.settled
+            or self.renewals
+            or self.refunds
+            or self.seen
+            or self.blocks
+            or self.reset
+            or self.everything
         )
 
 
 class SharedUsage(NamedTuple):
-    """How much of a limit is used by all, and for how long it is blocked."""
+    """How much of a limit is used by all, and for how long it is blocked.
+
+    `free_s` is in how long one more unit is free; 0 where one is, or where nobody knows.
+    """
 
     used: float
     blocked_s: float
+    free_s: float = 0.0
 
 
 class Correction(NamedTuple):
@@ -123,7 +142,8 @@ class Reply(NamedTuple):
 
     `waits` has, for each ask, 0 where it was granted and else in how many seconds to ask again.
     Where `forgot` is true, nothing was done: the store lost its counts since it was asked last, and
-    is to be asked the same with `reset`. `paused_s` is for how long it is quiet at most, after a
+    is to be asked the same with `reset`. `had_forgot` tells, after a reset, that it would have said
+    so. `paused_s` is for how long it is quiet at most, after a
     reset or for others that have to come back.
     """
 
@@ -132,6 +152,7 @@ class Reply(NamedTuple):
     usage: Mapping[str, SharedUsage] = {}
     corrections: Sequence[Correction] = ()
     paused_s: float = 0.0
+    had_forgot: bool = False
 
 
 class SharedLimits(Protocol):
@@ -141,6 +162,8 @@ class SharedLimits(Protocol):
     """A call that is held counts for so long after it was renewed last."""
     before_close: Callable[[], Awaitable[None]] | None
     """Set by the queue: awaited before the way is closed, for what is still to be told."""
+    hear: Callable[[], Awaitable[None]] | None
+    """Set by the queue: awaited to have it ask how much of every limit is used."""
 
     def configure(self, limits: Mapping[str, Capacity]) -> None:
         """Count for these limits from now on."""
