@@ -8,6 +8,7 @@ from enum import Enum
 
 from networkpype.errors import CircuitOpenError, ConfigurationError
 from networkpype.hooks import CircuitClosed, CircuitOpened, Hook, emit
+from networkpype.wire import split_url
 
 __all__ = ["CircuitBreaker", "CircuitState", "Trial"]
 
@@ -55,7 +56,8 @@ class CircuitBreaker:
 
     One breaker serves any number of managers and counts each host (with its port) for itself.
     `now` is in seconds on a clock that does not run backwards; where it does, which is another
-    event loop's, an open circuit lets a call out.
+    event loop's, an open circuit lets a call out. `hook` receives CircuitOpened and CircuitClosed;
+    without one, that of the first factory that has this breaker and a hook does.
     """
 
     def __init__(
@@ -73,9 +75,17 @@ class CircuitBreaker:
         self._hook = hook
         self._circuits: dict[str, _Circuit] = {}  # of hosts that have ever failed
 
+    def adopt_hook(self, hook: Hook) -> None:
+        """Tell this hook, unless there is one already: what opens and closes is told to one."""
+        if self._hook is None:
+            self._hook = hook
+
     def state(self, host: str) -> CircuitState:
-        """Return what the calls of a host meet; one that never failed is CLOSED."""
-        circuit = self._circuits.get(host)
+        """Return what the calls of a host, or of a URL's, meet; one that never failed is CLOSED.
+
+        The port of a host counts where it is not the scheme's own: ``127.0.0.1:8080``.
+        """
+        circuit = self._circuits.get(_host_of(host))
         return CircuitState.CLOSED if circuit is None else circuit.state
 
     def check(self, host: str, now: float) -> None:
@@ -151,3 +161,10 @@ class CircuitBreaker:
         return (
             f"CircuitBreaker(failures={self._failures}, cooldown_s={self._cooldown_s:g}, {states})"
         )
+
+
+def _host_of(text: str) -> str:
+    """Return the host as it is counted; raise ConfigurationError for what can be none."""
+    if not isinstance(text, str):
+        raise ConfigurationError(f"host is a {type(text).__name__}; pass a host or a URL")
+    return split_url(text if "://" in text else f"https://{text}").host

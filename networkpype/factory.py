@@ -23,6 +23,7 @@ from networkpype.rest.build import check_base_url, check_timeout
 from networkpype.rest.connection import DEFAULT_MAX_BODY_BYTES, RESTConnection
 from networkpype.rest.manager import DEFAULT_TIMEOUT_S, RESTManager, check_retry
 from networkpype.rest.refused_clock import TimestampRefused, is_timestamp_refusal
+from networkpype.rest.waits import Waits
 from networkpype.retry import RetryBudget, RetryPolicy
 from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.transport import guard
@@ -102,6 +103,12 @@ class ConnectionsFactory:
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._web_sockets: weakref.WeakSet[WebSocketConnection] = weakref.WeakSet()
+        self._waits = Waits()
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether it was closed and not used since."""
+        return self._closed and self._session is None
 
     @property
     def json_loads(self) -> JSONLoads | None:
@@ -114,6 +121,7 @@ class ConnectionsFactory:
             self._open_session(),
             max_body_bytes=self._max_body_bytes,
             json_loads=self._json_loads,
+            waits=self._waits,
         )
 
     async def get_ws_connection(self, **kwargs: Any) -> WebSocketConnection:
@@ -130,10 +138,12 @@ class ConnectionsFactory:
     async def close(self) -> None:
         """Disconnect every WebSocket and close the session.
 
-        The next use opens a new one; a warning is logged unless ``async with`` was entered anew.
+        Calls that wait for capacity, or are under way, end with NotConnectedError. The next use
+        opens a new one; a warning is logged unless ``async with`` was entered anew.
         """
         session, self._session = self._session, None
         self._closed = True
+        self._waits.close()
         if session is None:
             return
         try:
@@ -144,6 +154,10 @@ class ConnectionsFactory:
         finally:
             await session.close()
 
+    def end_waits(self) -> None:
+        """End the calls that wait for capacity now, with NotConnectedError."""
+        self._waits.end()
+
     def _open_session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
         if self._session is None or self._session.closed or self._loop is not loop:
@@ -151,6 +165,7 @@ class ConnectionsFactory:
             self._loop = loop
             if self._closed:
                 _log.warning("%r is used after close(): it opens a new session", self)
+            self._waits = Waits()
             jar = aiohttp.CookieJar() if self._store_cookies else GivenCookies()
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
@@ -180,7 +195,8 @@ class ConnectionsFactory:
 
     def __repr__(self) -> str:
         is_open = self._session is not None and not self._session.closed
-        return f"ConnectionsFactory({'open' if is_open else 'no session'})"
+        state = "closed" if self.is_closed else "open" if is_open else "no session"
+        return f"ConnectionsFactory({state})"
 
 
 class GivenCookies(aiohttp.CookieJar):
@@ -201,9 +217,10 @@ class ConnectionManagersFactory:
     own settings of the socket: proxies, certificates, cookies, sizes.
 
     `retry` says which REST requests are sent again, and when; without one each call is one attempt.
-    Its budget is shared by the managers. `circuit_breaker` keeps them off hosts that fail.
-    `timestamp_refused` knows the answers that refuse a timestamp, by default those of eight
-    exchanges: `time_synchronizer`, or that of a pre-processor, is measured anew then.
+    Its budget is shared by the managers. `circuit_breaker` keeps them off hosts that fail; where it
+    has no hook of its own, it tells this one. `timestamp_refused` knows the answers that refuse a
+    timestamp, by default those of eight exchanges: `time_synchronizer`, or that of a pre-processor,
+    is measured anew then.
     """
 
     def __init__(
@@ -239,6 +256,8 @@ class ConnectionManagersFactory:
         _expect_callable(json_loads=json_loads, hook=hook, timestamp_refused=timestamp_refused)
         if circuit_breaker is not None:
             _expect("circuit_breaker", circuit_breaker, "admit", "a CircuitBreaker")
+            if hook is not None and hasattr(circuit_breaker, "adopt_hook"):
+                circuit_breaker.adopt_hook(hook)
         adopt = getattr(auth, "adopt_time_provider", None)
         if time_synchronizer is not None and adopt is not None:
             adopt(time_synchronizer)
@@ -445,8 +464,15 @@ class ConnectionManagersFactory:
         await self._connections.update_cookies(cookies)
 
     async def close(self) -> None:
-        """End every stream, disconnect every WebSocket and close the client session."""
-        await asyncio.gather(*(session.close() for session in self._sessions))
+        """End every stream, disconnect every WebSocket and close the client session.
+
+        REST calls that wait, for capacity or to be sent again, and those under way end with
+        NotConnectedError; its outcome is UNKNOWN where a request was written.
+        """
+        streams = asyncio.gather(*(session.close() for session in self._sessions))
+        # Their closing has the first turn: a login that waits knows then why it ends.
+        self._connections.end_waits()
+        await streams
         await self._connections.close()
 
     async def __aenter__(self) -> Self:
@@ -465,7 +491,7 @@ class ConnectionManagersFactory:
         auth = None if self._auth is None else type(self._auth).__name__
         return (
             f"ConnectionManagersFactory(base_url={self._base_url!r}, auth={auth}, "
-            f"throttler={self._throttler!r})"
+            f"throttler={self._throttler!r}{', closed' * self._connections.is_closed})"
         )
 
 

@@ -54,7 +54,8 @@ class RequestFinished(Event):
     """A REST request ended: answered (`status`), failed (`error`, the class name), or cancelled.
 
     `url` has its secret query values masked. `elapsed_s` runs from the granted capacity to the last
-    byte of the body. `outcome` is None for a success.
+    byte of the body. `outcome` and `error` are None for a success; an answer of 4xx or 5xx has
+    those of the error that its status makes, also where `return_err` has it returned.
     """
 
     method: str

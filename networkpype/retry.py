@@ -22,6 +22,7 @@ from networkpype.errors import (
     TransportError,
     WebSocketClosedError,
 )
+from networkpype.status import retry_after_s
 
 __all__ = ["Backoff", "RetryBudget", "RetryDecision", "RetryPolicy", "check_idempotency_key"]
 
@@ -213,7 +214,7 @@ class RetryPolicy:
             )
         if attempt >= self.attempts:
             return RetryDecision(None, f"the policy's attempts={self.attempts} are used up")
-        told_s = error.retry_after if isinstance(error, RateLimitedError) else None
+        told_s = _told_s(error)
         if told_s is not None and told_s > self.longest_wait_s:
             return RetryDecision(
                 None,
@@ -245,6 +246,13 @@ def check_idempotency_key(key: object) -> str:
             "not visible ASCII; pass such as str(uuid.uuid4())"
         )
     return key
+
+
+def _told_s(error: BaseException) -> float | None:
+    """Return the wait that the exchange told, be it with 429 or, as proxies do, with 502."""
+    if isinstance(error, RateLimitedError) and error.retry_after is not None:
+        return error.retry_after
+    return retry_after_s(error.headers) if isinstance(error, HTTPStatusError) else None
 
 
 def _is_timestamp(error: BaseException) -> bool:

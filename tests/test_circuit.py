@@ -146,3 +146,30 @@ def test_it_shows_its_hosts() -> None:
     assert repr(opened()) == (
         "CircuitBreaker(failures=3, cooldown_s=10, {'api.example.com': 'open'})"
     )
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        HOST,
+        "API.example.com",
+        f"{HOST}:443",
+        f"https://{HOST}/v1/time?symbol=BTCUSDT",
+        f"https://{HOST}",
+        f"https://{HOST}:443/",
+        f"{HOST}/v1/time",
+    ],
+)
+def test_the_state_is_asked_by_host_or_url(place: str) -> None:
+    assert opened().state(place) is CircuitState.OPEN
+
+
+@pytest.mark.parametrize("place", [f"https://{HOST}:8443/", f"{HOST}:8443", "other.example.com"])
+def test_another_port_is_another_host(place: str) -> None:
+    assert opened().state(place) is CircuitState.CLOSED
+
+
+@pytest.mark.parametrize("wrong", ["", "https://", "a b", "/v1/time", None, 1])
+def test_what_is_no_host_is_refused(wrong: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        CircuitBreaker().state(wrong)

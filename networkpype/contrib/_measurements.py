@@ -30,7 +30,6 @@ _HOST = re.compile(r"([\w.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\])(?::([0-9]{1,5}))?")
 # No key in hexadecimal passes for one.
 _CLASS_NAME = re.compile(r"_?[A-Z][A-Za-z0-9_]{0,79}|[a-z_]{1,80}")
 _PLAIN = ("http", "ws")
-_UNCERTAIN = (408, 409)  # as in networkpype.errors: they may have been executed
 
 
 class Measurement(NamedTuple):
@@ -106,7 +105,8 @@ class Measurements:
     def _request(self, event: hooks.RequestFinished) -> Iterable[Measurement]:
         status = event.status
         host, method = self._host_of(event.url), _method(event.method)
-        outcome, error = _outcome(event), self._error(event.error)
+        outcome = "ok" if event.outcome is None else metrics.word(event.outcome)
+        error = self._error(event.error)
         code = "" if status is None else _status(status)
         family = f"{code[0]}xx" if code[:1].isdigit() else code
         return (
@@ -272,16 +272,6 @@ def _subscribe_failed(event: events.SubscribeFailed) -> Iterable[Measurement]:
 
 def _loop_blocked(event: events.LoopBlocked) -> Iterable[Measurement]:
     return (Measurement(metrics.LOOP_BLOCKED, max(0.0, event.blocked_s)),)
-
-
-def _outcome(event: hooks.RequestFinished) -> str:
-    """Say what became of it; the event of an answer with an error status has no outcome."""
-    if event.outcome is not None:
-        return metrics.word(event.outcome)
-    status = event.status
-    if event.error or status is None or status >= 500 or status in _UNCERTAIN:
-        return "unknown"
-    return "rejected" if status >= 400 else "ok"
 
 
 def _method(method: str) -> str:

@@ -170,7 +170,4 @@ def _attributes(labels: Mapping[str, str]) -> Attributes:
             attributes[_ATTRIBUTES[label]] = value
         elif value != OTHER:
             attributes[_ATTRIBUTES[label]] = int(value)
-    status = labels.get("status", "")
-    if labels.get("outcome", "ok") != "ok" and status[:1] in ("4", "5"):
-        attributes.setdefault("error.type", status)
     return attributes

@@ -27,7 +27,7 @@ from networkpype.rest.build import join_url
 from networkpype.rest.connection import RESTConnection, check_options, request_secrets, rest_failure
 from networkpype.rest.request import RESTRequest
 from networkpype.rest.response import RESTResponse
-from networkpype.status import status_error
+from networkpype.status import status_error, status_kind, status_outcome
 from networkpype.throttler.learning import Answer
 from networkpype.transport import Flight
 
@@ -86,6 +86,12 @@ class Sender:
             return  # a pre-processor will say; `send` asks again
         self._breaker.check(host, asyncio.get_running_loop().time() + in_s)
 
+    def address(self, request: RESTRequest) -> str:
+        """Return where the request goes, unless a pre-processor says otherwise."""
+        if request.url is not None or self._base_url is None:
+            return request.url or request.endpoint_url or ""
+        return f"{self._base_url}/{(request.endpoint_url or '').removeprefix('/')}"
+
     async def send(
         self,
         request: RESTRequest,
@@ -99,6 +105,7 @@ class Sender:
         response: RESTResponse | None = None
         failure: BaseException | None = None
         trial: Trial | None = None
+        was_called = False
         scope = Deadline(self._deadlines, limit_s)
         try:
             with scope:
@@ -108,6 +115,7 @@ class Sender:
                     trial = self._breaker.admit(request.wire_url.host, now)
                 if slot is not None:
                     await slot.depart()
+                was_called = True
                 response = await self._connection.call(request, flight=flight, **options)
                 if slot is not None:  # what processes the answer may need the same limit
                     slot.land(Answer(response.status, response.headers, response.body or b""))
@@ -126,7 +134,8 @@ class Sender:
             failure = timed_out(request, limit_s, flight)
         finally:
             if trial is not None and self._breaker is not None:
-                conclude(self._breaker, trial, response, failure)
+                # What ended it before that, such as a wait for capacity, was not the host.
+                conclude(self._breaker, trial, response, failure if was_called else None)
             if self._hook is not None or _log.isEnabledFor(logging.DEBUG):
                 self._announce(request, response, failure, flight, started)
         raise failure  # out here, so that no context keeps what aiohttp raised
@@ -173,16 +182,22 @@ class Sender:
         flight: Flight,
         started: float,
     ) -> None:
+        kind: type[BaseException] | None = None
         outcome = None
         if failure is not None:
+            kind = type(failure)
             lost = Outcome.UNKNOWN if flight.written else Outcome.NOT_SENT
             outcome = failure.outcome if isinstance(failure, NetworkpypeError) else lost
+        elif response is not None and response.status >= 400:
+            private = request.is_auth_required
+            kind = status_kind(response.status, response.headers, private=private)
+            outcome = status_outcome(response.status)
         event = RequestFinished(
             method=str(request.method),
             url=mask_url(request.url or request.endpoint_url or ""),
             status=None if response is None else response.status,
             elapsed_s=time.monotonic() - started,
-            error=None if failure is None else type(failure).__name__,
+            error=None if kind is None else kind.__name__,
             outcome=outcome,
         )
         _log.debug("%s", event)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +14,7 @@ from networkpype.errors import (
     CircuitOpenError,
     ConfigurationError,
     NetworkpypeError,
+    NotConnectedError,
     Outcome,
     ThrottleTimeoutError,
 )
@@ -21,7 +24,9 @@ from networkpype.rest.attempt import Sender, rest_status_error
 from networkpype.rest.refused_clock import RefusedClock, TimestampRefused
 from networkpype.rest.request import RESTRequest
 from networkpype.rest.response import RESTResponse
+from networkpype.rest.waits import Waits
 from networkpype.retry import RetryBudget, RetryDecision, RetryPolicy
+from networkpype.throttler.context import InFlightContext
 from networkpype.throttler.throttler import AsyncThrottler
 
 if TYPE_CHECKING:
@@ -61,6 +66,7 @@ class Call:
     resigned: bool = False
     outcome: Outcome = Outcome.NOT_SENT
     last_error: NetworkpypeError | None = field(default=None, repr=False)
+    slot: InFlightContext | None = None  # of the first attempt, made where the call was checked
 
     def granted(self) -> float:
         """Note that an attempt begins; return how many seconds it has."""
@@ -130,6 +136,7 @@ class Attempts:
         clock: RefusedClock | None,
         timestamp_refused: TimestampRefused,
         hook: Hook | None,
+        waits: Waits,
     ) -> None:
         self._sender = sender
         self._throttler = throttler
@@ -140,15 +147,21 @@ class Attempts:
         self._clock = clock
         self._timestamp_refused = timestamp_refused
         self._hook = hook
+        self._waits = waits
 
     def refuse_early(self, call: Call) -> None:
-        """Raise what can be known to be wrong before capacity is waited and paid for."""
+        """Raise what can be known to be wrong before capacity is waited and paid for.
+
+        It comes before all else that ends a call: an outage shall hide no mistake.
+        """
         self._sender.refuse_early(call.request, call.options)
         if (call.priority is not None or call.max_wait is not None) and not self._takes_terms:
             raise ConfigurationError(
                 f"{type(self._throttler).__name__} knows no priority and no max_wait; "
                 "pass an AsyncThrottler, or leave them out"
             )
+        if self._holds:
+            call.slot = self._slot(call, call.request)
 
     async def once(self, call: Call) -> RESTResponse:
         """Make one attempt; raise an error status unless the caller wants it returned."""
@@ -170,6 +183,8 @@ class Attempts:
         budget = policy.budget or self._budget
         budget.deposit()
         call.most_elapsed_s = policy.max_elapsed_s
+        last: _Failed | None = None
+        doubtful = False
         while True:
             before = call.outcome
             try:
@@ -179,14 +194,20 @@ class Attempts:
                 raise
             if not isinstance(ended, _Failed):
                 return ended
+            if ended.stop and last is not None:
+                ended = last._replace(stop=ended.stop)  # with the answer that it had
+            else:
+                doubtful = before is Outcome.UNKNOWN
             wait_s, why = self._decide(policy, budget, call, ended)
             if wait_s is None:
                 break
             await self._pause(call, ended, wait_s)
+            last = ended
         response = ended.response
-        # A body alone would hide that an earlier attempt may have been executed.
-        doubtful = before is Outcome.UNKNOWN and str(call.request.method) not in policy.methods
-        if response is not None and (response.status < 400 or (call.return_err and not doubtful)):
+        # A body alone, be it a refusal with status 200, would hide that an earlier attempt may have
+        # been executed.
+        doubtful = doubtful and str(call.request.method) not in policy.methods
+        if response is not None and not doubtful and (response.status < 400 or call.return_err):
             return response
         call.tell(ended.error, why)
         raise ended.error
@@ -197,7 +218,9 @@ class Attempts:
         try:
             response, sent = await self._send(call, call.request.__deepcopy__({}))
         except NetworkpypeError as caught:
-            if last_error is not None and isinstance(caught, _MADE_NO_ATTEMPT):
+            # What a post-processor raises after the answer is UNKNOWN: that attempt was made.
+            unsent = caught.outcome is Outcome.NOT_SENT
+            if last_error is not None and unsent and isinstance(caught, _MADE_NO_ATTEMPT):
                 call.made = made
                 return _Failed(last_error, stop=f"{type(caught).__name__}: {caught}")
             call.fail(caught)
@@ -216,24 +239,51 @@ class Attempts:
         return _Failed(error, response, mended)
 
     async def _send(self, call: Call, request: RESTRequest) -> tuple[RESTResponse, RESTRequest]:
-        self._sender.check_circuit(request)
-        limit_id = request.throttler_limit_id or ""
+        self._waits.check()
         if not self._holds:
-            async with self._throttler.execute_task(limit_id):
+            task = self._throttler.execute_task(request.throttler_limit_id or "")
+            self._sender.check_circuit(request)
+            await self._measure_ahead(call, request)
+            async with AsyncExitStack() as stack:
+                with self._waits.for_capacity():
+                    await _until(call.ends_at, stack.enter_async_context(task))
                 return await self._sender.send(request, call.granted(), call.options)
-        slot = (
-            self._throttler.in_flight(
+        self._sender.check_circuit(request)
+        await self._measure_ahead(call, request)
+        now = asyncio.get_running_loop().time
+        began_at = now()
+        first, call.slot = call.slot, None
+        async with first or self._slot(call, request) as slot:
+            if self._clock is None or not self._clock.is_due:
+                return await self._sender.send(request, call.granted(), call.options, slot)
+            waited_s = now() - began_at
+        # The clock was found to be wrong while this call stood in line. It gives its place up.
+        await self._measure_ahead(call, request)
+        async with self._slot(call, request, waited_s) as slot:
+            return await self._sender.send(request, call.granted(), call.options, slot)
+
+    def _slot(self, call: Call, request: RESTRequest, waited_s: float = 0.0) -> InFlightContext:
+        limit_id = request.throttler_limit_id or ""
+        if self._takes_terms:
+            longest_s = call.longest_wait()
+            if waited_s and longest_s is not None:
+                longest_s = max(0.0, longest_s - waited_s)
+            slot = self._throttler.in_flight(
                 limit_id,
                 departed=False,
                 request=request,
                 priority=call.priority,
-                max_wait=call.longest_wait(),
+                max_wait=longest_s,
             )
-            if self._takes_terms
-            else self._throttler.in_flight(limit_id, departed=False)
-        )
-        async with slot:
-            return await self._sender.send(request, call.granted(), call.options, slot)
+        else:
+            slot = self._throttler.in_flight(limit_id, departed=False)
+        if isinstance(slot, InFlightContext):  # a subclass of the user's may return its own
+            slot.around = self._waits.for_capacity
+        return slot
+
+    async def _measure_ahead(self, call: Call, request: RESTRequest) -> None:
+        if self._clock is not None and self._clock.is_due:
+            await self._clock.measure_ahead(request, min(call.limit_s, call.left_s()))
 
     def _decide(
         self, policy: RetryPolicy, budget: RetryBudget, call: Call, ended: _Failed
@@ -254,7 +304,7 @@ class Attempts:
             self._sender.check_circuit(call.request, decision.wait_s)
         except CircuitOpenError as refusal:
             return RetryDecision(None, str(refusal))
-        if not budget.withdraw():
+        if not ended.mended and not budget.withdraw():
             return RetryDecision(None, f"the retry budget is spent ({budget!r})")
         return decision
 
@@ -265,7 +315,7 @@ class Attempts:
             self._hook,
             RetryScheduled(
                 method=str(request.method),
-                url=mask_url(request.url or request.endpoint_url or ""),
+                url=mask_url(self._sender.address(request)),
                 attempt=call.made,
                 wait_s=wait_s,
                 error=type(ended.error).__name__,
@@ -273,11 +323,15 @@ class Attempts:
         )
         try:
             if wait_s > 0:
-                await sleep(wait_s)
+                with self._waits.to_repeat():
+                    await sleep(wait_s)
             if ended.mended and self._clock is not None:
                 await self._clock.mend(call.left_s())
         except asyncio.CancelledError as cancelled:
             call.tell(cancelled, "cancelled while it waited to send again")
+            raise
+        except NotConnectedError as closed:
+            call.tell(closed, "the factory was closed")
             raise
 
     def _is_late(self, response: RESTResponse, sent: RESTRequest) -> bool:
@@ -293,6 +347,18 @@ class Attempts:
         if self._clock is None:
             return False
         return self._clock.refused(call.granted_at, asyncio.get_running_loop().time())
+
+
+async def _until(ends_at: float, entering: Awaitable[object]) -> None:
+    """Await the entry; raise _TooLateError where the call has ended before."""
+    deadline = asyncio.timeout_at(None if ends_at == math.inf else ends_at)
+    try:
+        async with deadline:
+            await entering
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        raise _TooLateError from None
 
 
 def _takes_terms(throttler: type[AsyncThrottler]) -> bool:

@@ -26,6 +26,7 @@ from networkpype.redact import body_pairs, mask_url, secret_values
 from networkpype.rest.build import check_timeout
 from networkpype.rest.request import JSON_TYPE, RESTRequest, header_value
 from networkpype.rest.response import RESTResponse
+from networkpype.rest.waits import Waits
 from networkpype.transport import (
     Flight,
     LostError,
@@ -70,7 +71,8 @@ _LARGE_BODY_BYTES = 1 << 20  # above this aiohttp wants a file, which it writes 
 class RESTConnection:
     """Sends requests through a client session; never twice, never to another place.
 
-    `max_body_bytes` bounds the answer after decompression. `json_loads` parses it.
+    `max_body_bytes` bounds the answer after decompression. `json_loads` parses it. `waits` are the
+    calls over the session that wait for capacity.
     """
 
     def __init__(
@@ -79,12 +81,14 @@ class RESTConnection:
         *,
         max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
         json_loads: JSONLoads | None = None,
+        waits: Waits | None = None,
     ) -> None:
         if not isinstance(max_body_bytes, int) or max_body_bytes < 1:
             raise ConfigurationError(f"max_body_bytes is {max_body_bytes}; pass at least 1")
         self._session = aiohttp_client_session
         self._max_body_bytes = max_body_bytes
         self._json_loads = json_loads
+        self.waits = Waits() if waits is None else waits
 
     async def call(
         self,
@@ -142,15 +146,15 @@ class RESTConnection:
             if task is None or task.cancelling() > cancels_before:
                 raise
             # Nobody cancelled this task: aiohttp does so with its waiters when the session closes.
-            failure = NotConnectedError(
-                f"{request.method} {mask_url(request.url or '')}: the session was closed meanwhile",
-                outcome=Outcome.UNKNOWN if flight.written else Outcome.NOT_SENT,
-            )
+            failure = closed_meanwhile(request, flight)
         # Raised out here so that no chained traceback shows aiohttp's URL and headers, nor one that
         # prints local variables ours.
         del url, headers, body, response
         if isinstance(failure, NetworkpypeError):
             raise failure
+        # What a socket tells of its own end reads as if the server had gone away.
+        if self._session.closed and not isinstance(failure, RedirectedError):
+            raise closed_meanwhile(request, flight)
         raise rest_failure(failure, request, flight)
 
     async def _call_within(
@@ -255,6 +259,15 @@ def rest_failure(error: BaseException, request: RESTRequest, flight: Flight) -> 
             outcome=redirect_outcome(error.status),
         )
     return transport_error(error, what, written=flight.written)
+
+
+def closed_meanwhile(request: RESTRequest, flight: Flight) -> NotConnectedError:
+    """Say that this side ended the call; the server is not to blame."""
+    return NotConnectedError(
+        f"{request.method} {mask_url(request.url or '')}: "
+        "the factory was closed while the call was under way",
+        outcome=Outcome.UNKNOWN if flight.written else Outcome.NOT_SENT,
+    )
 
 
 def request_secrets(request: RESTRequest) -> set[str]:

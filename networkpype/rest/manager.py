@@ -83,6 +83,7 @@ class RESTManager:
             refused_clock(time_synchronizer, pre_processors),
             timestamp_refused,
             hook,
+            connection.waits,
         )
 
     async def execute_request(
@@ -199,7 +200,7 @@ class RESTManager:
             raise ConfigurationError(f"idempotent is {call.idempotent!r}; pass True or False")
         if idempotency_key is not None:
             # Without a policy it is sent as well: the caller may repeat the call by hand.
-            put_key(call.request, idempotency_key, policy or _KEY_ALONE)
+            put_key(call.request, idempotency_key, policy or self._retry or _KEY_ALONE)
             call.idempotent = True
         self._attempts.refuse_early(call)
         call.limit_s = self._timeout_s if timeout is None else check_timeout(timeout)

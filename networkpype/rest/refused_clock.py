@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from networkpype import codec
 from networkpype.rest.processor.time_synchronizer import TimeSynchronizerRESTPreProcessor
 
 if TYPE_CHECKING:
+    from networkpype.rest.request import RESTRequest
     from networkpype.time_synchronizer import TimeSynchronizer
 
 __all__ = ["RefusedClock", "TimestampRefused", "is_timestamp_refusal", "refused_clock"]
@@ -78,10 +80,42 @@ class RefusedClock:
     for other calls the refresher in the background measures within a second.
     """
 
-    def __init__(self, synchronizer: TimeSynchronizer, *, in_time: bool) -> None:
+    def __init__(
+        self,
+        synchronizer: TimeSynchronizer,
+        *,
+        in_time: bool,
+        processor: TimeSynchronizerRESTPreProcessor | None = None,
+    ) -> None:
         self._synchronizer = synchronizer
         self._in_time = in_time
+        self._processor = processor
         self._doubted_at = -math.inf
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether the pre-processor would measure it now."""
+        synchronizer = self._synchronizer
+        return (
+            self._processor is not None
+            and synchronizer.needs_sync
+            and not synchronizer.in_measurement
+        )
+
+    async def measure_ahead(self, request: RESTRequest, patience_s: float) -> None:
+        """Have the pre-processor measure it before capacity is taken.
+
+        The question may need the same limit: asked by a call that has the one place of a key, it
+        would wait for that call, which waits for the answer.
+        """
+        if self._processor is not None:
+            deadline = asyncio.timeout(patience_s)
+            try:
+                async with deadline:
+                    await self._processor.pre_process(request.__deepcopy__({}))
+            except TimeoutError:
+                if not deadline.expired():
+                    raise
 
     def refused(self, signed_at: float, now: float) -> bool:
         """Distrust the clock that signed at that time; tell whether signing anew can help.
@@ -120,7 +154,7 @@ def refused_clock(
     """Return the clock that signs for a manager with these pre-processors; None where none may."""
     for processor in pre_processors:
         if isinstance(processor, TimeSynchronizerRESTPreProcessor):
-            return RefusedClock(processor.synchronizer, in_time=True)
+            return RefusedClock(processor.synchronizer, in_time=True, processor=processor)
     if synchronizer is None or not hasattr(synchronizer, "distrust"):  # one of the user's own
         return None
     return RefusedClock(synchronizer, in_time=False)

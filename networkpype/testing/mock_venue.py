@@ -17,7 +17,7 @@ from aiohttp import web
 from networkpype import codec
 from networkpype.clock import Clock, SystemClock
 from networkpype.credentials import Credentials
-from networkpype.errors import ConfigurationError
+from networkpype.errors import ConfigurationError, MissingExtraError
 from networkpype.testing.arrivals import ArrivalCounter, ArrivalLimit, Overrun
 from networkpype.testing.loopback import LoopbackServer
 from networkpype.testing.routes import Handler, Routes
@@ -60,7 +60,8 @@ class MockVenue:
     Keys are made at random and given by `credentials`, or are those passed in. `clock_skew_s` is
     how far the exchange's clock is ahead of `clock`. `on_login` says what becomes of logins, a
     `LoginAnswer`; it may be set at any time. The checks are written from the exchanges' pages and
-    share nothing with networkpype's signers.
+    share nothing with networkpype's signers. Raises MissingExtraError where keys are made by a
+    package that is not installed.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class MockVenue:
         self._encoding = encoding
         self._clock = clock or SystemClock()
         if credentials is None:
-            made, public_key = make_keys(self._venue.keys, self._venue.fields)
+            made, public_key = _new_keys(name, self._venue)
             credentials = Credentials(**made)
         self._credentials = credentials
         known = ("key", "secret", "passphrase", "memo", "wallet")
@@ -453,6 +454,18 @@ class MockVenue:
 
     def __repr__(self) -> str:
         return f"<MockVenue {self.name}, {len(self.received)} requests>"
+
+
+def _new_keys(name: str, venue: Venue) -> tuple[dict[str, str], str]:
+    try:
+        return make_keys(venue.keys, venue.fields)
+    except ImportError:
+        pass  # raised below: the error says all that there is to know
+    package, extra = ("eth-keys", "evm") if venue.keys == "wallet" else ("cryptography", "crypto")
+    raise MissingExtraError(
+        f'the keys of "{name}" are made by {package}, which is not installed; '
+        f'run: pip install "networkpype[{extra}]"'
+    )
 
 
 def _reads_topics(venue: Venue) -> bool:

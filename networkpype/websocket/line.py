@@ -197,6 +197,8 @@ class Line:
         """Close with a handshake, and drop the socket where that takes too long."""
         self.left = True
         self._stop_watch()
+        if self.pace is not None:
+            self.pace.end()  # whoever waits for a turn need not wait for the peer's close frame
         # A cancelled receive() leaves 1006 here, and close() would not wait for the peer.
         self.ws._close_code = None
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
@@ -96,17 +96,20 @@ class WebSocketManager:
         Under a limit of dials it waits, before `dial_timeout_s` begins, and raises
         ThrottleTimeoutError where the throttler's `max_wait` is not kept.
         """
+        await self._dial(self._departures, ws_url, options)
+
+    async def _dial(self, departures: int, ws_url: str, options: dict[str, Any]) -> None:
+        connect = partial(self._connect, departures, ws_url, options)
         if self._dial_turn is None or self.connected:  # which is refused
-            await self._connection.connect(ws_url, **options)
+            await connect()
         else:
-            connect = partial(self._connect, self._departures, ws_url, options)
             await self._dial_turn.dial(connect)
         self._early.clear()
 
     async def _connect(self, departures: int, ws_url: str, options: dict[str, Any]) -> None:
         if self._departures != departures:
             raise NotConnectedError(
-                "disconnect() was called while the dial waited for its turn; nothing was dialed"
+                "disconnect() was called before it was the dial's turn; nothing was dialed"
             )
         await self._connection.connect(ws_url, **options)
 
@@ -152,9 +155,10 @@ class WebSocketManager:
         self._early.clear()
         self._is_logging_in = True
         try:
+            wire = _Wire(self, self._departures)
             if self._dial_turn is not None:
                 await self._dial_turn.wait()  # before what `rest` fetches begins to grow old
-            early = await log_in(_Wire(self), pattern, auth, rest, ack_timeout_s, options)
+            early = await log_in(wire, pattern, auth, rest, ack_timeout_s, options)
         finally:
             self._is_logging_in = False
             if self._dial_turn is not None:
@@ -190,13 +194,24 @@ class WebSocketManager:
         as for a private message where the credentials may not go to the address that was dialed;
         ThrottleTimeoutError; and what `WebSocketConnection.send` raises.
         """
+        await self.send_noted(request, _nobody, priority=priority, max_wait=max_wait)
+
+    async def send_noted(
+        self,
+        request: WebSocketRequest,
+        departs: Callable[[], object],
+        *,
+        priority: Priority = Priority.PLACE,
+        max_wait: float | None = None,
+    ) -> None:
+        """Do as `send` does, and call `departs` before the first byte may leave."""
         check_request(request)
         auth = self._auth
         if request.is_auth_required and auth is None:
             raise _no_auth(request)
         limit_id, pace = request.throttler_limit_id, self._pace
         if limit_id is None and pace is None:
-            await self._process_and_send(request, auth)
+            await self._process_and_send(request, auth, departs)
             return
         self._connection.open_line()  # raises before capacity is waited and paid for
         async with AsyncExitStack() as stack:
@@ -205,7 +220,7 @@ class WebSocketManager:
                 slots += await self._enter_limit(stack, limit_id, request, max_wait)
             if pace is not None:
                 slots += [await stack.enter_async_context(pace.turn(request, priority, max_wait))]
-            await self._process_and_send(request, auth, slots, pace)
+            await self._process_and_send(request, auth, departs, slots, pace)
 
     async def send_ahead(self, request: WebSocketRequest) -> None:
         """Send as it is, before all that waits for the connection's `message_limit`: a login."""
@@ -245,6 +260,7 @@ class WebSocketManager:
         self,
         request: WebSocketRequest,
         auth: Auth | None,
+        departs: Callable[[], object],
         slots: Sequence[InFlightContext] = (),
         pace: Pace | None = None,
     ) -> None:
@@ -267,6 +283,7 @@ class WebSocketManager:
             raise NotConnectedError(
                 "the connection that the message waited for has ended, so nothing was sent"
             )
+        departs()
         await self._connection.send(request)
 
     def _check_socket(self, auth: Auth) -> None:
@@ -334,11 +351,19 @@ class WebSocketManager:
 class _Wire:
     """How a login dials, sends and receives: within the limits, and past the processors."""
 
-    def __init__(self, manager: WebSocketManager) -> None:
-        self.connect = manager.connect
+    def __init__(self, manager: WebSocketManager, departures: int) -> None:
+        self._manager = manager
+        self._departures = departures  # until then; a disconnect() that follows calls it off
         self.send = manager.send_ahead
         self.receive = manager._connection.receive
         self.disconnect = manager._connection.disconnect
+
+    async def connect(self, ws_url: str, **options: Any) -> None:
+        await self._manager._dial(self._departures, ws_url, options)
+
+
+def _nobody() -> None:
+    """Be told of a departure that nobody waits for."""
 
 
 def _no_auth(request: WebSocketRequest) -> MissingCredentialsError:

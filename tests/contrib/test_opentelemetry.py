@@ -100,10 +100,17 @@ async def test_every_event_and_every_limit_is_told(collected: Collected) -> None
             {"http.response.status_code": 200, "networkpype.outcome": "ok"},
         ),
         (
-            hooks.RequestFinished("GET", "https://api.example.com/v3/order/7?s=1", 429, 0.03),
+            hooks.RequestFinished(
+                "GET",
+                "https://api.example.com/v3/order/7?s=1",
+                429,
+                0.03,
+                "RateLimitedError",
+                Outcome.REJECTED,
+            ),
             {
                 "http.response.status_code": 429,
-                "error.type": "429",
+                "error.type": "RateLimitedError",
                 "networkpype.outcome": "rejected",
             },
         ),

@@ -15,13 +15,14 @@ from prometheus_client.openmetrics import exposition, parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from networkpype import hooks
+from networkpype.circuit import CircuitBreaker
 from networkpype.contrib._metrics import EVENT_METRICS, LIMIT_METRICS
 from networkpype.contrib.prometheus import PrometheusCollector
 from networkpype.errors import ConfigurationError, HTTPStatusError
 from networkpype.factory import ConnectionManagersFactory
 from networkpype.hooks import Event, emit
 from networkpype.retry import Backoff
-from networkpype.testing import MockExchange
+from networkpype.testing import Answer, MockExchange
 from networkpype.throttler.rate_limit import RateLimit
 from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.websocket.session.events import Ready
@@ -310,7 +311,9 @@ async def test_calls_over_the_wire_are_scraped_over_the_wire(
     own = {("host", host), ("method", "GET")}
     assert told["networkpype_requests_total"] == {
         frozenset(own | {("status", "2xx"), ("outcome", "ok")}): 3,
-        frozenset(own | {("status", "4xx"), ("outcome", "rejected")}): 1,
+        frozenset(
+            own | {("status", "4xx"), ("outcome", "rejected"), ("error", "HTTPStatusError")}
+        ): 1,
     }
     times = told["networkpype_request_duration_seconds_count"]
     assert times[frozenset(own | {("outcome", "ok")})] == 3
@@ -379,3 +382,25 @@ async def test_scrapes_from_a_thread_while_a_loop_counts(scraped: Scraped, scrap
     assert counts == sorted(counts)
     gaps = sum(type(ALL[number % len(ALL)]).__name__ == "Gap" for number in range(3_000))
     assert scraped.value("session_lost_messages_total", name="okx") == 7 * gaps
+
+
+async def test_the_circuit_of_a_factory_moves_the_gauge(scraped: Scraped) -> None:
+    throttler = AsyncThrottler([RateLimit("ip", 20, 60)])
+    breaker = CircuitBreaker(1, 0.05)
+    async with (
+        MockExchange() as exchange,
+        ConnectionManagersFactory(
+            throttler, hook=scraped.collector.named("okx"), circuit_breaker=breaker
+        ) as factory,
+    ):
+        exchange.add_endpoint("GET", "/v1/down", lambda request: Answer({}, status=503))
+        manager = await factory.get_rest_manager()
+        own = frozenset({("host", exchange.url.removeprefix("http://")), ("name", "okx")})
+        with pytest.raises(HTTPStatusError):
+            await manager.execute_request(f"{exchange.url}/v1/down", "ip")
+        assert samples_of(scraped.text())["networkpype_circuit_open"] == {own: 1}
+        await asyncio.sleep(0.06)
+        await manager.execute_request(f"{exchange.url}/v1/time", "ip")
+    told = samples_of(scraped.text())
+    assert told["networkpype_circuit_open"] == {own: 0}
+    assert told["networkpype_circuit_opened_total"] == {own: 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,9 @@ from networkpype import (
     TransportError,
 )
 from networkpype.circuit import CircuitBreaker, CircuitState
-from networkpype.errors import CircuitOpenError
+from networkpype.errors import CircuitOpenError, ConfigurationError
 from networkpype.hooks import CircuitClosed, CircuitOpened
+from networkpype.retry import RetryPolicy
 from tests.support.raw_server import RawServer, answer
 from tests.support.retrying import GONE, OK, answers, hits, policy
 from tests.support.signing import LIMIT_ID, rest_manager
@@ -180,3 +182,95 @@ async def test_a_retry_that_meets_an_open_circuit_raises_what_was_wrong_before()
         # All six were under way when it opened; none of them was sent again.
         assert hits(server) <= 8
     assert all(isinstance(error, TransportError) for error in errors)
+
+
+async def test_what_opens_and_closes_is_told_to_the_factorys_hook() -> None:
+    events: list[Event] = []
+    others: list[Event] = []
+    breaker = CircuitBreaker(1, 0.05)
+    async with (
+        RawServer(answers(DOWN, OK)) as server,
+        rest_manager(circuit_breaker=breaker, hook=events.append) as manager,
+        rest_manager(circuit_breaker=breaker, hook=others.append) as other,
+    ):
+        # By whichever manager: a breaker has one hook, that of the first factory that has one.
+        await fails(other, server.url)
+        await asyncio.sleep(0.06)
+        await manager.execute_request(server.url, LIMIT_ID)
+        host = f"127.0.0.1:{server.port}"
+    told = [each for each in events if isinstance(each, (CircuitOpened, CircuitClosed))]
+    assert told == [CircuitOpened(host, 1, 0.05), CircuitClosed(host)]
+    assert not [each for each in others if isinstance(each, (CircuitOpened, CircuitClosed))]
+
+
+async def test_a_breaker_keeps_the_hook_that_it_was_given() -> None:
+    own: list[Event] = []
+    events: list[Event] = []
+    breaker = CircuitBreaker(1, 60.0, hook=own.append)
+    async with (
+        RawServer(answers(DOWN)) as server,
+        rest_manager(circuit_breaker=breaker, hook=events.append) as manager,
+    ):
+        await fails(manager, server.url)
+    assert [type(each) for each in own] == [CircuitOpened]
+    assert [type(each).__name__ for each in events] == ["RequestFinished"]
+
+
+@pytest.mark.parametrize("retry", [None, policy()])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"throttler_limit_id": "tset"}, 'no rate limit "tset"'),
+        ({"max_wait": -1}, "max_wait is seconds of at least 0"),
+        ({"max_wait": "1"}, "max_wait is seconds of at least 0"),
+        ({"priority": 1}, "priority is a Priority"),
+        ({"retry": 3}, "pass a RetryPolicy"),
+        ({"idempotent": 1}, "pass True or False"),
+        ({"idempotency_key": "a b"}, "idempotency_key is a str"),
+        ({"timeout": -1}, "pass seconds above zero"),
+        ({"throttler_limit_id": "heavy"}, "heavy"),
+    ],
+)
+async def test_an_open_circuit_hides_no_mistake(
+    wrong: dict[str, object], said: str, retry: RetryPolicy | None
+) -> None:
+    breaker = CircuitBreaker(1, 60.0)
+    throttler = AsyncThrottler(
+        [
+            RateLimit(LIMIT_ID, 9, 60.0),
+            RateLimit("heavy", 9, 60.0, weight=lambda request: 10 + len(request.params or {})),
+        ]
+    )
+    async with (
+        RawServer(answers(DOWN)) as server,
+        ConnectionManagersFactory(throttler, circuit_breaker=breaker, retry=retry) as factory,
+    ):
+        manager = await factory.get_rest_manager()
+        await fails(manager, server.url, retry=False)
+        assert breaker.state(server.url) is CircuitState.OPEN
+        call: dict[str, Any] = {"url": server.url, "throttler_limit_id": LIMIT_ID, **wrong}
+        with pytest.raises(ConfigurationError, match=said):
+            await manager.execute_request(**call)
+        with pytest.raises(CircuitOpenError):
+            await manager.execute_request(server.url, LIMIT_ID, max_wait=1)
+        assert (hits(server), throttler.snapshot()[LIMIT_ID].used) == (1, 1)
+
+
+async def test_a_computed_weight_is_asked_once_a_call() -> None:
+    asked: list[object] = []
+
+    def weigh(request: object) -> int:
+        asked.append(request)
+        return 1
+
+    throttler = AsyncThrottler([RateLimit(LIMIT_ID, 9, 60.0, weight=weigh)])
+    slot = throttler.in_flight(LIMIT_ID, departed=False, request=object())
+    async with slot:
+        by_hand = len(asked)
+    asked.clear()
+    async with (
+        RawServer(answers(OK)) as server,
+        ConnectionManagersFactory(throttler) as factory,
+    ):
+        await (await factory.get_rest_manager()).execute_request(server.url, LIMIT_ID)
+    assert len(asked) == by_hand

@@ -14,7 +14,7 @@ import pytest
 from yarl import URL
 
 from networkpype import RESTMethod
-from networkpype.errors import ConfigurationError
+from networkpype.errors import ConfigurationError, MissingExtraError
 from networkpype.exchanges import exchange, exchange_auth, names
 from networkpype.rest.request import RESTRequest
 from networkpype.testing import Answer, FakeClock, MockVenue, venues
@@ -245,3 +245,25 @@ async def test_an_endpoint_of_ones_own_is_behind_the_same_signature() -> None:
         request = RESTRequest(RESTMethod.GET, f"{venue.url}/api/v5/account/balance")
         assert await through_manager(client, request) == {"code": "0"}
         assert (await send(venue, request))["code"] == "50103"
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "extra"),
+    [
+        ("ethgas", "eth_keys", "evm"),
+        ("hyperliquid", "eth_keys", "evm"),
+        ("backpack", "cryptography", "crypto"),
+        ("coinbase", "cryptography", "crypto"),
+    ],
+)
+def test_keys_that_need_a_package_name_the_pip_command(
+    monkeypatch: pytest.MonkeyPatch, name: str, package: str, extra: str
+) -> None:
+    for module in [package, *sys.modules]:
+        if module.partition(".")[0] == package:
+            monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=rf'pip install "networkpype\[{extra}\]"') as caught:
+        MockVenue(name)
+    assert f'"{name}" are made by {package.replace("_", "-")}, which is not' in str(caught.value)
+    assert caught.value.__context__ is None
+    MockVenue("okx")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from networkpype.hooks import Event
@@ -76,7 +76,7 @@ class ShardMessage(SessionMessage):
         return f"ShardMessage({kind}, epoch={self.epoch}, shard={self.shard})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SessionEvent(Event):
     """Base of what a session tells in the stream of its messages, and its hook.
 
@@ -85,17 +85,25 @@ class SessionEvent(Event):
     """
 
     epoch: int
-    shard: int = field(default=0, kw_only=True, repr=False)
+    shard: int = field(default=0, kw_only=True)
+
+    def __repr__(self) -> str:
+        # The shard last, and only where there are shards.
+        names = [each.name for each in fields(self) if each.name != "shard"]
+        if self.shard:
+            names.append("shard")
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"{type(self).__name__}({shown})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Connected(SessionEvent):
     """The connection is open; login and subscriptions follow. `url` has its secrets masked."""
 
     url: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Ready(SessionEvent):
     """Logged in, and everything that is wanted is subscribed, or was refused by the exchange.
 
@@ -103,7 +111,7 @@ class Ready(SessionEvent):
     """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Gap(SessionEvent):
     """Messages are missing here: rebuild what is built from them, such as an order book.
 
@@ -115,7 +123,7 @@ class Gap(SessionEvent):
     lost: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Disconnected(SessionEvent):
     """The connection ended. `code` is the close code of RFC 6455, 1006 where none came.
 
@@ -129,7 +137,7 @@ class Disconnected(SessionEvent):
     planned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SubscribeFailed(SessionEvent):
     """A subscription was refused (`definite`), or not answered in time.
 
@@ -141,7 +149,7 @@ class SubscribeFailed(SessionEvent):
     definite: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Stale(SessionEvent):
     """No message of this subscription came for `silent_s` seconds, though the connection lives."""
 
@@ -149,7 +157,7 @@ class Stale(SessionEvent):
     silent_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LoopBlocked(SessionEvent):
     """The event loop did not run for `blocked_s` seconds; the peer is not blamed for its silence.
 

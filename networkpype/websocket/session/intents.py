@@ -13,7 +13,7 @@ Decided without a clock or a socket. `Wanted` outlives connections; an `OnWire` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any
 
@@ -47,11 +47,15 @@ class OnWire:
 
     Ask `next_frame` what to send; then tell `sent`, or `failed` where it could not be; tell every
     message that came to `received`, and `tick` at `next_deadline`. Tell `changed` when something
-    else is wanted, or `admitted` was set.
+    else is wanted, or `admitted` was set. `most` is how many the exchange takes, None for any.
     """
 
-    def __init__(self, wanted: Wanted, epoch: int, new_id: Callable[[], int]) -> None:
+    def __init__(
+        self, wanted: Wanted, epoch: int, new_id: Callable[[], int], most: int | None = None
+    ) -> None:
         self._wanted = wanted
+        self._most = most
+        self._is_held_back = False  # the plan leaves out what there is no place for yet
         self._epoch = epoch
         self._new_id = new_id
         self._state: dict[Hashable, State] = {}
@@ -224,8 +228,21 @@ class OnWire:
                 if self.state(topic.key) is State.ABSENT and (self.admitted or not topic.private)
             ]
             absent.sort(key=lambda topic: not topic.private)
+            self._is_held_back = self._most is not None and any(self._doomed())
+            if self._most is not None and self._is_held_back:
+                taken = sum(
+                    state is State.ASKED or (state is State.LIVE and key in self._wanted)
+                    for key, state in self._state.items()
+                )
+                del absent[max(0, self._most - taken) :]
             self._plan = [*_alike(leaving), *_alike(absent)]
         return self._plan
+
+    def _doomed(self) -> Iterator[Hashable]:
+        """Yield what is asked for and no longer wanted: it has a place until it can be ended."""
+        for key, state in self._state.items():
+            if state is State.ASKED and key not in self._wanted:
+                yield key
 
     def _note(self, asked: Asked) -> None:
         if asked.dialect.ack_timeout_s is not None:
@@ -327,7 +344,7 @@ class OnWire:
             self.stuck.add(key)
         else:
             self.stuck.discard(key)
-        if after is (State.ABSENT if is_wanted else State.LIVE):
+        if self._is_held_back or after is (State.ABSENT if is_wanted else State.LIVE):
             self._plan = None
         if after is State.ABSENT and not is_wanted:
             self._gone[key] = None

@@ -102,7 +102,7 @@ class Link:
         """Whether another is to take its place, by its age or on the exchange's notice."""
         self.credentials: Credentials | None = None
         """Of its own login, for those that follow it."""
-        self.on_wire = OnWire(wanted, epoch, outlet.new_id)
+        self.on_wire = OnWire(wanted, epoch, outlet.new_id, options.most_subscriptions)
         self.on_wire.admitted = login is None
         self.replies = Replies(options.reply_id)
         self.sorter = Sorter(

@@ -50,6 +50,7 @@ class LinkOptions:
     notice: Callable[[Any], bool] | None
     rest: RESTCaller | None
     shard: int = 0
+    most_subscriptions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,18 +36,28 @@ def never_answered() -> WebSocketClosedError:
     )
 
 
+def _never_left(timeout_s: float | None) -> RequestTimeoutError:
+    return RequestTimeoutError(
+        f"it was not its turn within {timeout_s:g} s, so nothing was sent",
+        outcome=Outcome.NOT_SENT,
+    )
+
+
 async def send_within(
     manager: WebSocketManager, request: WebSocketRequest, timeout_s: float | None
 ) -> None:
     """Send on this connection or not at all."""
     deadline = asyncio.timeout(timeout_s)
+    departure = asyncio.Event()
     try:
         async with deadline:
-            await manager.send(request, max_wait=timeout_s)
+            await manager.send_noted(request, departure.set, max_wait=timeout_s)
         return
     except TimeoutError:
         if not deadline.expired():
             raise
+    if not departure.is_set():
+        raise _never_left(timeout_s)
     raise RequestTimeoutError(
         f"the exchange did not take it within {timeout_s:g} s; ask it whether it was done",
         outcome=Outcome.UNKNOWN,
@@ -64,10 +74,11 @@ async def request_within(
     """Send and wait for the reply with this id."""
     reply = replies.expect(id)
     deadline = asyncio.timeout(timeout_s)
+    departure = asyncio.Event()
     was_sent = False
     try:
         async with deadline:
-            await manager.send(request, max_wait=timeout_s)
+            await manager.send_noted(request, departure.set, max_wait=timeout_s)
             was_sent = True
             return await reply
     except TimeoutError:
@@ -78,6 +89,8 @@ async def request_within(
         replies.forget(id, reply, was_sent=was_sent, now=now)
         if reply.done() and not reply.cancelled():
             reply.exception()  # whoever asked has gone; nobody else has to hear of it
+    if not departure.is_set():
+        raise _never_left(timeout_s)
     raise RequestTimeoutError(
         f"no reply within {timeout_s:g} s; ask the exchange whether it was done",
         outcome=Outcome.UNKNOWN,

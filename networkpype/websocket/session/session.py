@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,7 @@ class WebSocketSession(SessionReader):
         queue = SessionQueue(buffer or Buffer(), options.shard)
         super().__init__(queue, options.decoder, post_processors)
         check_most("max_subscriptions", max_subscriptions)
+        options = replace(options, most_subscriptions=max_subscriptions)
         self._most = max_subscriptions
         self._another = partial(
             WebSocketSession,
@@ -161,7 +162,7 @@ class WebSocketSession(SessionReader):
         """
         self.check(subscriptions)
         keys = {each.key for each in subscriptions if each.key not in self._wanted}
-        if len(keys) > self.room:
+        if len(keys - self.stuck) > self.room:  # what is delivered still needs no other place
             raise ConfigurationError(
                 f"{self!r}: {len(keys)} subscriptions besides the {len(self._wanted)} that are "
                 f"there, and a connection takes {self._most}; none of them was added. Use "
@@ -204,7 +205,7 @@ class WebSocketSession(SessionReader):
         A payload that is no request is sent as text, bytes or JSON. Raises NotConnectedError
         (NOT_SENT) while not ready, what `WebSocketManager.send` raises, ThrottleTimeoutError
         (NOT_SENT) among it where the limits leave no room within `timeout_s`, and
-        RequestTimeoutError (UNKNOWN) after `timeout_s`.
+        RequestTimeoutError after `timeout_s` (UNKNOWN, NOT_SENT where it waited for its turn).
         """
         await self._ready_link().send(as_request(request), timeout_s)
 
@@ -216,8 +217,9 @@ class WebSocketSession(SessionReader):
         Without `id` a fresh one is put into the payload, a mapping, where `reply_id` says; one that
         stands there is taken. Raises ConfigurationError for an id that is waiting already,
         NotConnectedError (NOT_SENT) while not ready, ThrottleTimeoutError (NOT_SENT) where the
-        limits leave no room within `timeout_s`, RequestTimeoutError (UNKNOWN) without an answer in
-        time, WebSocketClosedError (UNKNOWN) where the connection ended before it.
+        limits leave no room within `timeout_s`, RequestTimeoutError without an answer in time
+        (UNKNOWN, NOT_SENT where it waited for its turn), WebSocketClosedError (UNKNOWN) where the
+        connection ended before it.
         """
         prepared = as_request(request)
         id = self._identified(prepared) if id is None else id
@@ -232,9 +234,13 @@ class WebSocketSession(SessionReader):
         """Return how many subscriptions more it takes; infinite without `max_subscriptions`."""
         if self._most is None:
             return math.inf
+        return self._most - len(self._wanted) - sum(key not in self._wanted for key in self.stuck)
+
+    @property
+    def stuck(self) -> Set[Hashable]:
+        """Return the keys of what could not be ended: the exchange goes on to deliver it."""
         link = self._supervisor.current
-        stuck = () if link is None else link.on_wire.stuck
-        return self._most - len(self._wanted) - sum(key not in self._wanted for key in stuck)
+        return frozenset() if link is None else link.on_wire.stuck
 
     @property
     def url(self) -> str:

@@ -123,8 +123,7 @@ class ShardedSession(StreamReader):
         self._template.check(subscriptions)
         for subscription in subscriptions:
             if self._wanted.add(subscription):
-                shard = next((each for each in self._live() if each.session.room >= 1), None)
-                shard = self._new_shard() if shard is None else shard
+                shard = self._place_for(subscription.key)
                 self._keep(shard)
                 self._places[subscription.key] = shard
                 shard.session.add(subscription)
@@ -242,6 +241,13 @@ class ShardedSession(StreamReader):
             shard.session.begin()
             shard.session._queue.waiter = self._waiter
         return shard
+
+    def _place_for(self, key: Hashable) -> _Shard:
+        """Return the shard that delivers it still, else the first with room, else a new one."""
+        live = self._live()
+        still = (shard for shard in live if key in shard.session.stuck)
+        free = (shard for shard in live if shard.session.room >= 1)
+        return next(still, None) or next(free, None) or self._new_shard()
 
     def _failed(self, error: BaseException) -> None:
         if self._is_over:

@@ -454,6 +454,8 @@ async def test_a_subscription_that_is_refused_is_told_with_its_shard() -> None:
         await seen.until(lambda: seen.of(SubscribeFailed))
         (failed,) = seen.of(SubscribeFailed)
         assert (failed.key, failed.shard) == ("b", 2)
+        assert repr(failed).startswith("SubscribeFailed(epoch=1, key='b', reason=")
+        assert repr(failed).endswith("definite=True, shard=2)")
         assert of(seen).live == {"a", "c"}
 
 
