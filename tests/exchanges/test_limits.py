@@ -336,26 +336,24 @@ NOTHING = [
 ]
 
 
-def throttler(case: Case, whole: str | None, interval_s: float) -> AsyncThrottler:
+def throttler(case: Case, whole: str | None) -> AsyncThrottler:
     return AsyncThrottler(
         [
-            RateLimit("whole", 500, interval_s),
-            RateLimit("call", 500, interval_s, 1, [LinkedLimitWeightPair("whole", 1)]),
-            RateLimit("named", 500, interval_s),
-            RateLimit("other", 500, interval_s),
+            RateLimit("whole", 500, 600),
+            RateLimit("call", 500, 600, 1, [LinkedLimitWeightPair("whole", 1)]),
+            RateLimit("named", 500, 600),
+            RateLimit("other", 500, 600),
         ],
         safety_margin_pct=0,
         learn_from=learners_of(case.exchange, whole, headers=case.headers),
     )
 
 
-def outcome(
-    case: Case, whole: str | None = "whole", interval_s: float = 600
-) -> dict[str, tuple[float, float]]:
+def outcome(case: Case, whole: str | None = "whole") -> dict[str, tuple[float, float]]:
     """Return how full each limit is after the answer, and for how long it is quiet."""
 
     async def call() -> dict[str, tuple[float, float]]:
-        limited = throttler(case, whole, interval_s)
+        limited = throttler(case, whole)
         async with limited.in_flight("call") as slot:
             slot.land(case.told)
         shown = limited.snapshot()
