@@ -51,9 +51,10 @@ class CircuitBreaker:
 
     A failure is a call that was lost on the way, timed out, or was answered with 5xx; any other
     answer, 429 among them, shows that the host is there. A call that timed out while it waited for
-    one of `max_connections` is a failure too: nothing tells it from a host that does not answer. While the circuit is open, calls raise
-    CircuitOpenError at once. Then one goes out: its success closes the circuit, its failure opens
-    it again, and where it comes to no end within another `cooldown_s`, the next one goes out.
+    one of `max_connections` is a failure too: nothing tells it from a host that does not answer.
+    While the circuit is open, calls raise CircuitOpenError at once. Then one goes out: its success
+    closes the circuit, its failure opens it again, and where it comes to no end within another
+    `cooldown_s`, the next one goes out.
 
     One breaker serves any number of managers and counts each host (with its port) for itself.
     `now` is in seconds on a clock that does not run backwards; where it does, which is another
