@@ -25,6 +25,7 @@ __all__ = [
     "LimitCorrected",
     "LimitStoreLost",
     "LimitStoreRestored",
+    "LimitUnblocked",
     "LoggedIn",
     "LoginExpired",
     "LoginFailed",
@@ -96,6 +97,14 @@ class LimitBlocked(Event):
     limit_ids: tuple[str, ...]
     for_s: float
     status: int
+
+
+@dataclass(frozen=True, slots=True)
+class LimitUnblocked(Event):
+    """`AsyncThrottler.unblock` ended a block of these limits, the longest `left_s` early."""
+
+    limit_ids: tuple[str, ...]
+    left_s: float
 
 
 @dataclass(frozen=True, slots=True)

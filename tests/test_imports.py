@@ -20,9 +20,9 @@ PACKAGE = Path(networkpype.__file__).parent
 # for all below it, the longest match counts, and every module has to have a place.
 LAYERS: list[set[str]] = [
     # Leaves: no request, no exchange.
-    {"_version", "circuit", "clock", "codec", "copying", "deadline", "errors", "hooks", "redact"}
-    | {"retry"}
-    | {"environment", "key_files", "opaque", "origins", "signing", "status", "wire"},
+    {"_version", "arguments", "circuit", "clock", "codec", "copying", "deadline", "errors"}
+    | {"environment", "hooks", "key_files", "opaque", "origins", "redact", "retry", "signing"}
+    | {"status", "waits", "wire"},
     # Data and policy: what is sent, what came, when it may go.
     {"credentials", "throttler", "time_synchronizer", "timekeeping"}
     | {"rest", "rest.build", "rest.method", "rest.request", "rest.response"}
@@ -30,7 +30,7 @@ LAYERS: list[set[str]] = [
     | {"websocket.heartbeat", "websocket.spoken", "websocket.subscriptions"}
     | {"websocket.request", "websocket.response"},
     {"auth", "rest.processor", "websocket.processor"},
-    {"transport", "rest.connection"}
+    {"connections", "transport", "rest.connection"}
     | {"websocket.connection", "websocket.dialing", "websocket.line"},
     {"rest.attempt", "rest.attempts", "rest.manager", "rest.refused_clock"}
     | {"websocket.first_login", "websocket.manager"}
@@ -41,7 +41,7 @@ LAYERS: list[set[str]] = [
 ]
 
 # Who may import aiohttp at run time: where bytes travel, and the server to travel to.
-MEETS_AIOHTTP = {"factory", "rest.connection", "testing", "transport"} | {
+MEETS_AIOHTTP = {"connections", "rest.connection", "testing", "transport"} | {
     "websocket.connection",
     "websocket.dialing",
     "websocket.line",
@@ -67,6 +67,7 @@ RE_EXPORTERS = {"", "auth", "exchanges", "testing"}
 INSIDE = (
     {
         "_version",
+        "arguments",
         "copying",
         "deadline",
         "opaque",
@@ -74,6 +75,7 @@ INSIDE = (
         "status",
         "timekeeping",
         "transport",
+        "waits",
         "wire",
     }
     | {
@@ -81,7 +83,6 @@ INSIDE = (
         "rest.attempts",
         "rest.build",
         "rest.refused_clock",
-        "rest.waits",
         "websocket.answers",
         "websocket.dialects",
         "websocket.dialing",
@@ -105,6 +106,7 @@ INSIDE = (
         "websocket.session.wanted",
         "websocket.session.watch",
     }
+    | {"throttler.charging", "throttler.checks", "throttler.heeding"}
     | {"throttler.configuration", "throttler.lanes", "throttler.learning", "throttler.lessons"}
     | {
         "throttler.lines",
@@ -114,16 +116,19 @@ INSIDE = (
         "throttler.on_loop",
         "throttler.shared_asks",
         "throttler.shared_calls",
+        "throttler.shared_deadlines",
         "throttler.shared_loss",
     }
     | {
         "throttler.shared_queue",
+        "throttler.shared_told",
     }
     | {"throttler.store"}
     | {"auth.access_tokens", "auth.login_steps", "auth.setbacks", "auth.wallet_login"}
     | {"auth.actions", "auth.patterns", "auth.schemes", "exchanges", "signing", "testing"}
     | {"__main__", "cli", "contrib"}
-    | {"shared.clock", "shared.insist", "shared.link", "shared.telling"}
+    | {"shared.clock", "shared.faults", "shared.insist", "shared.link", "shared.routes"}
+    | {"shared.telling"}
 )
 # Classes for networkpype itself in a module that users know.
 INSIDE_CLASSES = {
@@ -133,7 +138,6 @@ INSIDE_CLASSES = {
     "circuit.Trial",
     "throttler.context.HeldRequestContext",
     "throttler.rate_limit.Weight",
-    "throttler.throttler.ExchangeTime",
     "websocket.decoding.MessageDecoder",
     "websocket.session.beats.AppPulse",
     "websocket.session.beats.Quiet",

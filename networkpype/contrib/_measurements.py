@@ -69,6 +69,7 @@ class Measurements:
             hooks.ThrottleWaited: self._waited,
             hooks.ThrottleRefused: self._refused,
             hooks.LimitBlocked: self._blocked,
+            hooks.LimitUnblocked: self._unblocked,
             hooks.LimitCorrected: self._corrected,
             hooks.LimitStoreLost: self._store_lost,
             hooks.LimitStoreRestored: _store_restored,
@@ -144,6 +145,12 @@ class Measurements:
         status = _status(event.status)
         return [
             Measurement(metrics.LIMIT_BLOCKS, 1, (self._limit(limit_id), status))
+            for limit_id in event.limit_ids
+        ]
+
+    def _unblocked(self, event: hooks.LimitUnblocked) -> Iterable[Measurement]:
+        return [
+            Measurement(metrics.LIMIT_UNBLOCKS, 1, (self._limit(limit_id),))
             for limit_id in event.limit_ids
         ]
 

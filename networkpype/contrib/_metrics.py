@@ -147,6 +147,12 @@ LIMIT_BLOCKS = _counter(
     "status",
     known=(("429",), ("418",), ("503",)),
 )
+LIMIT_UNBLOCKS = _counter(
+    "networkpype.limit.unblocks",
+    "{unblock}",
+    "Times that unblock() ended such a pause early, for each limit.",
+    "limit_id",
+)
 LIMIT_CORRECTIONS = _counter(
     "networkpype.limit.corrections",
     "{correction}",

@@ -24,10 +24,10 @@ from networkpype.rest.attempt import Sender, rest_status_error
 from networkpype.rest.refused_clock import RefusedClock, TimestampRefused
 from networkpype.rest.request import RESTRequest
 from networkpype.rest.response import RESTResponse
-from networkpype.rest.waits import Waits
 from networkpype.retry import RetryBudget, RetryDecision, RetryPolicy
 from networkpype.throttler.context import InFlightContext
 from networkpype.throttler.throttler import AsyncThrottler
+from networkpype.waits import Waits
 
 if TYPE_CHECKING:
     from networkpype.throttler.kinds import Priority

@@ -26,7 +26,6 @@ from networkpype.redact import body_pairs, mask_url, secret_values
 from networkpype.rest.build import check_timeout
 from networkpype.rest.request import JSON_TYPE, RESTRequest, header_value
 from networkpype.rest.response import RESTResponse
-from networkpype.rest.waits import Waits
 from networkpype.transport import (
     Flight,
     LostError,
@@ -35,6 +34,7 @@ from networkpype.transport import (
     redirect_outcome,
     transport_error,
 )
+from networkpype.waits import Waits
 from networkpype.wire import check_headers, encode_query
 
 __all__ = [

@@ -11,7 +11,7 @@
 local ROLLING, FIXED, BUCKET, CONCURRENT = 1, 2, 3, 4
 local FINAL, HELD = 0, 1 -- the third mode, 2, is an admission that may yet be lifted
 local SECOND = 1000000
-local STATE = 'ddddddd' -- used, level, last, blocked, ends, changed, first
+local STATE = 'ddddddddd' -- used, level, last, blocked, ends, changed, first, rate, quiet
 
 local clock = redis.call('TIME')
 local now = clock[1] * SECOND + clock[2]
@@ -40,8 +40,9 @@ local function take_the_short_way()
     if not state then
       return nil
     end
-    local used, level, since, blocked, ends, changed, first = struct.unpack(STATE, state)
-    if now >= first or now < blocked or used <= 0 or used > tonumber(ARGV[place + 3])
+    local used, level, since, blocked, ends, changed, first, rate, quiet =
+      struct.unpack(STATE, state)
+    if now >= first or now < blocked or now < quiet or used <= 0 or used > tonumber(ARGV[place + 3])
       or ends - now < tonumber(ARGV[place + 5]) then
       return nil
     end
@@ -50,7 +51,7 @@ local function take_the_short_way()
     local size = #updates
     updates[size + 1] = ARGV[place]
     updates[size + 2] = struct.pack(
-      STATE, used, level, since, blocked, ends, now, first < stop and first or stop)
+      STATE, used, level, since, blocked, ends, now, first < stop and first or stop, rate, quiet)
     updates[size + 3] = ARGV[place + 1]
     updates[size + 4] = (got[field + 1] or 0) + weight
     entries[#entries + 1] = stop
@@ -92,7 +93,7 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
-local POLL, LONGEST, GRACE = 20000, 1000000, 100000
+local POLL, SLOW_POLL, LONGEST, GRACE = 20000, 100000, 1000000, 100000
 local MOST_EXPIRED, CHUNK, MOST_SCANNED = 2000, 100, 400
 local GRAIN = 1e-6 -- units that the sums of a bucket may be off by
 more = more or {}
@@ -151,9 +152,11 @@ local function stops_at(limit, at)
   return at
 end
 
+-- `pace` is the lower of the rates that this caller and the last one were told: a new one holds from
+-- now on.
 local function decay(limit, at)
   if at > limit.last then
-    limit.level = math.max(0, limit.level - limit.rate * (at - limit.last))
+    limit.level = math.max(0, limit.level - limit.pace * (at - limit.last))
     limit.last = at
   end
 end
@@ -214,13 +217,15 @@ for index, each in ipairs(told) do
   limit.by_field = each[2]:sub(1, -1 - #me)
   local state = got[6 + 2 * index]
   if state then
-    limit.used, limit.level, limit.last, limit.blocked, limit.ends, limit.changed, limit.first =
-      struct.unpack(STATE, state)
+    limit.used, limit.level, limit.last, limit.blocked, limit.ends, limit.changed, limit.first,
+      limit.pace, limit.quiet = struct.unpack(STATE, state)
+    limit.pace = math.min(limit.pace, limit.rate)
   end
   if not state or now >= limit.ends then
     redis.call('DEL', limit.key)
     limit.used, limit.level, limit.last, limit.ends, limit.changed = 0, 0, now, 0, 0
-    limit.first, limit.blocked = math.huge, limit.blocked or 0
+    limit.first, limit.pace = math.huge, limit.rate
+    limit.blocked, limit.quiet = limit.blocked or 0, limit.quiet or 0
     limit.by[me] = 0
   else
     limit.by[me] = tonumber(got[7 + 2 * index] or 0)
@@ -260,8 +265,12 @@ if more.reset then
     elseif limit.kind ~= CONCURRENT then
       pause = math.max(pause, limit.interval)
     end
-    limit.blocked = math.max(limit.blocked, now + math.min(pause, most_paused))
+    limit.quiet = math.max(limit.quiet, now + math.min(pause, most_paused))
   end
+end
+
+for _, index in ipairs(more.unblock or {}) do
+  limits[index].blocked = 0
 end
 
 for _, block in ipairs(more.block or {}) do
@@ -370,6 +379,11 @@ for index, seen in ipairs(more.observe or {}) do
   corrections[index] = {before, limit.used + limit.level}
 end
 
+-- For how long nothing goes: the exchange, or the user, said so, or counts were lost.
+local function still(limit)
+  return math.max(0, limit.blocked - now, limit.quiet - now)
+end
+
 -- Who goes -------------------------------------------------------------------------------------
 
 -- Processes that wait, other than this one.
@@ -453,26 +467,33 @@ end
 local ahead, granted, closed, waits, claim = {}, {}, {}, {}, nil
 
 -- {id, mode, rank, line, age, is repeated, waiting in the line, limit, weight, reserve ...}
+-- 0 for a call that may go; else it cannot before so long or, where that is negative, nobody knows when
+-- it can and it is to be asked for again in so long. That is late for a process with its share of the
+-- calls under way: it lives on those of its own, whose ends it tells.
 local function wait_of(call, over)
-  local rank, arrival, wait = call[3], now - call[5], math.max(0, hold - now)
+  local rank, arrival, wait, poll = call[3], now - call[5], math.max(0, hold - now), 0
   for at = 8, #call, 3 do
     local limit, weight = limits[call[at]], call[at + 1]
     local needed = limit.used + limit.level + weight + call[at + 2] + (ahead[limit.id] or 0)
     local room, lapse = room_for_others(limit, rank, over, arrival)
-    if limit.blocked > now then
-      wait = math.max(wait, limit.blocked - now)
+    if still(limit) > 0 then
+      wait = math.max(wait, still(limit))
     elseif needed + room > limit.units + GRAIN then
       local free = free_in(limit, needed + room - limit.units)
       if needed <= limit.units + GRAIN then
         free = math.min(free, math.max(1, lapse - now))
       end
-      wait = math.max(wait, free)
+      if limit.kind == CONCURRENT then
+        poll = math.max(poll, over and SLOW_POLL or free)
+      else
+        wait = math.max(wait, free)
+      end
     elseif waiting_for[limit.id] and (granted[limit.id] or 0) > 0
       and granted[limit.id] + weight > share(limit) then
       wait = math.max(wait, 1)
     end
   end
-  return wait
+  return poll > wait and -math.ceil(poll) or math.ceil(wait)
 end
 
 local function grant(call)
@@ -511,11 +532,12 @@ for index, call in ipairs(asks) do
   else
     local over = claims ~= nil and is_over(call)
     local wait = wait_of(call, over)
-    waits[index] = math.ceil(wait)
+    waits[index] = wait
     if wait == 0 then
       grant(call)
     else
-      closed[line] = waits[index]
+      closed[line] = wait
+      wait = math.abs(wait)
       for at = 8, #call, 3 do
         local limit = limits[call[at]]
         -- What others take now is back before a call that waits for longer than an interval.
@@ -562,9 +584,9 @@ for index, limit in ipairs(limits) do
   elseif limit.was_empty and limit.used > 0 then
     redis.call('PEXPIRE', limit.key, math.ceil((limit.ends - now) / 1000))
   end
-  lasts = math.max(lasts, limit.ends, limit.blocked + SECOND)
+  lasts = math.max(lasts, limit.ends, now + still(limit) + SECOND)
   set(limit.field, struct.pack(STATE, limit.used, limit.level, limit.last, limit.blocked,
-    limit.ends, limit.changed, limit.first))
+    limit.ends, limit.changed, limit.first, limit.rate, limit.quiet))
   for process, units in pairs(limit.by) do
     if units > 0 then
       set(limit.by_field .. process, units)
@@ -572,7 +594,7 @@ for index, limit in ipairs(limits) do
       removed[#removed + 1] = limit.by_field .. process
     end
   end
-  usage[index] = {limit.used + limit.level, math.max(0, limit.blocked - now)}
+  usage[index] = {limit.used + limit.level, still(limit)}
   local excess = limit.used + limit.level + 1 - limit.units
   if excess > GRAIN then
     usage[index][3] = free_in(limit, excess)

@@ -178,7 +178,7 @@ class RedisLimits:
     clock = Script("return redis.call('TIME')")
 
     def __init__(self, store: RedisLimitStore, link: RedisLink) -> None:
-        self.lease_s = store.lease_s
+        self.lease_s, self.guard_s = store.lease_s, store.timeout_s
         self.before_close: Callable[[], Awaitable[None]] | None = None
         self.hear: Callable[[], Awaitable[None]] | None = None
         self._link = link
@@ -201,7 +201,7 @@ class RedisLimits:
             self.script,
             f"{{networkpype:{store.name}}}",
             store.lease_s,
-            store.timeout_s,
+            self.guard_s,
             _GRACE_S + store.timeout_s,
             store.most_paused_s,
             self._clock.estimate,

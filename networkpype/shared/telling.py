@@ -93,6 +93,12 @@ class Telling:
         self._subjects: dict[tuple[str, ...], Subject] = {}
         self._lone: dict[tuple[Charge, ...], Subject] = {}
         self._short: dict[object, Prepared | None] = {}
+        # Where a fixed window begins depends on clocks, and is told anew each time.
+        self._texts = {
+            name: self._tell(name, 0.0)
+            for name, limit in limits.items()
+            if limit.kind is not LimitKind.FIXED_WINDOW
+        }
         self.everything = self._about(tuple(limits))
         self.has_fixed = self.everything.limits is None
         self.life_s = min(map(self._life, limits.values()), default=1.0)
@@ -111,7 +117,7 @@ class Telling:
             return subject
         calls = [call for each in (batch.renewals, batch.settled, batch.refunds) for call in each]
         told = {*(call.charges for call in calls), *(ask.charges for ask in batch.asks)}
-        ids = {*batch.blocks, *(seen.limit_id for seen in batch.seen)}
+        ids = {*batch.blocks, *batch.unblocks, *(seen.limit_id for seen in batch.seen)}
         ids.update(charge.limit_id for charges in told for charge in charges)
         return self._about(tuple(sorted(ids & self._limits.keys())))
 
@@ -156,7 +162,8 @@ class Telling:
         """Return the argument of the script; `made_at` is when the ages in the batch were true."""
         limits = subject.limits
         if limits is None:
-            limits = ",".join([self._tell(name, now) for name in subject.names])
+            texts = self._texts
+            limits = ",".join([texts.get(each) or self._tell(each, now) for each in subject.names])
         asks = ",".join([self._ask(ask, subject) for ask in batch.asks])
         more = self._more(batch, subject, known, made_at)
         return (
@@ -185,6 +192,7 @@ class Telling:
                 "block",
                 [f"[{index[n]},{micros(s)}]" for n, s in batch.blocks.items() if n in index],
             ),
+            ("unblock", [str(index[name]) for name in batch.unblocks if name in index]),
             (
                 "observe",
                 [
@@ -214,8 +222,8 @@ class Telling:
     def _about(self, names: tuple[str, ...]) -> Subject:
         subject = self._subjects.get(names)
         if subject is None:
-            fixed = any(self._limits[name].kind is LimitKind.FIXED_WINDOW for name in names)
-            limits = None if fixed else ",".join([self._tell(name, 0.0) for name in names])
+            texts = [self._texts.get(name, "") for name in names]
+            limits = ",".join(texts) if all(texts) else None
             subject = _kept(self._subjects, names, Subject(names, self._prefix, limits))
         return subject
 

@@ -78,6 +78,15 @@ class LocalQueue(OnLoop):
             self._store.block(limit_id, now + for_s, now)
         self.look()
 
+    def unblock(self, limit_ids: Iterable[str]) -> tuple[str, ...]:
+        """Let calls go again under these limits; return those that were blocked."""
+        now = self.now()
+        ended = tuple(name for name in limit_ids if self.usage(name).blocked_until > now)
+        for limit_id in ended:
+            self._store.unblock(limit_id, now)
+        self.look()
+        return ended
+
     def observe(self, limit_id: str, seen: Observation) -> tuple[float, float]:
         """Correct the count of a limit; return it before and after."""
         before, after = self._store.observe(limit_id, seen, self.now())

@@ -41,6 +41,7 @@ class LocalShare:
         self._store = MemoryStore()
         self._store.configure(self._limits)
         self._accounts: dict[tuple[Charge, ...], Account] = {}
+        self._quiet_until: dict[str, float] = {}
         self._block(now)
 
     def account(self, charges: tuple[Charge, ...]) -> Account:
@@ -54,6 +55,12 @@ class LocalShare:
         """Let nothing go under this limit for so long."""
         if limit_id in self._limits:
             self._store.block(limit_id, until, now)
+
+    def unblock(self, limit_id: str, now: float) -> None:
+        """End what was blocked; the interval of quiet goes on."""
+        if limit_id in self._limits:
+            self._store.unblock(limit_id, now)
+            self._store.block(limit_id, self._quiet_until[limit_id], now)
 
     def try_charge(
         self, charges: tuple[Charge, ...], now: float, ahead: Mapping[str, int], hold: bool
@@ -71,6 +78,7 @@ class LocalShare:
 
     def _block(self, now: float) -> None:
         for limit_id, span_s in self._quiet_s.items():
+            self._quiet_until[limit_id] = now + span_s
             self._store.block(limit_id, now + span_s, now)
 
 

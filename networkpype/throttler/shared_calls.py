@@ -107,7 +107,7 @@ class SharedCall:
             self._outbox.refund(self, now)
             return False
         self.hold = Hold.UNTIL_SETTLED
-        self._outbox.keep(self, now + _TOLD_WITHIN_S)
+        self._outbox.lifted(self, at, now)
         return True
 
     def settle(self, now: float) -> None:
@@ -129,8 +129,14 @@ class Outbox:
     Knows no clock and no loop but `look`, which is called when there is something to tell.
     """
 
-    def __init__(self, lease_s: float, look: Callable[[], None], now: Callable[[], float]) -> None:
-        self._lease_s, self._renew_s = lease_s, lease_s / 3
+    def __init__(
+        self,
+        lease_s: float,
+        guard_s: float,
+        look: Callable[[], None],
+        now: Callable[[], float],
+    ) -> None:
+        self._lease_s, self._renew_s, self._guard_s = lease_s, lease_s / 3, guard_s
         self._look = look
         self._now = now
         self._under_way: dict[int, SharedCall] = {}
@@ -140,6 +146,7 @@ class Outbox:
         self._refunds: list[tuple[SharedCall, float]] = []
         self._seen: list[tuple[str, Observation]] = []
         self._blocks: dict[str, float] = {}
+        self._unblocks: set[str] = set()
         self._at = math.inf
 
     def keep(self, call: SharedCall, renew_at: float) -> None:
@@ -156,6 +163,14 @@ class Outbox:
         """Note a call that is held from the first."""
         if call.hold is Hold.UNTIL_SETTLED:
             self.keep(call, now + self._renew_s)
+
+    def lifted(self, call: SharedCall, at: float, now: float) -> None:
+        """Note that a call which was granted at `at` has left, and tell it soon.
+
+        What was granted counts beyond the interval: the next of that the call may take to arrive.
+        So most are over before they have to be told.
+        """
+        self.keep(call, max(now + _TOLD_WITHIN_S, at + self._guard_s / 4))
 
     def settle(self, call: SharedCall, now: float) -> None:
         """Tell that the call is over."""
@@ -184,6 +199,12 @@ class Outbox:
         self._blocks[limit_id] = max(until, self._blocks.get(limit_id, -math.inf))
         self._tell(now)
 
+    def unblock(self, limit_id: str, now: float) -> None:
+        """Tell that it may go on."""
+        self._blocks.pop(limit_id, None)
+        self._unblocks.add(limit_id)
+        self._tell(now)
+
     def due(self) -> float:
         """Return when there is something to tell; infinity for never."""
         renewals = self._renewals
@@ -208,9 +229,11 @@ class Outbox:
         """
         self._drop_old(limits, now)
         settled, refunds, seen, blocks = self._settled, self._refunds, self._seen, self._blocks
-        if not (settled or refunds or seen or blocks or self._under_way):
+        unblocks = self._unblocks
+        if not (settled or refunds or seen or blocks or unblocks or self._under_way):
             return _nothing
-        self._settled, self._refunds, self._seen, self._blocks = [], [], [], {}
+        self._settled, self._refunds, self._seen = [], [], []
+        self._blocks, self._unblocks = {}, set()
         self._at = math.inf
         batch.settled = [Call(call.call_id, call.charges, now - at) for call, at in settled]
         batch.refunds = [Call(call.call_id, call.charges) for call, _ in refunds]
@@ -219,6 +242,7 @@ class Outbox:
             for limit_id, each in seen
             if limit_id in limits
         ]
+        batch.unblocks = sorted(unblocks & limits.keys())
         batch.blocks = {name: until - now for name, until in blocks.items() if until > now}
         renewed = self._renewed(now, everything)
         batch.renewals = [Call(call_id, self._under_way[call_id].charges) for call_id in renewed]
@@ -226,7 +250,9 @@ class Outbox:
         def put_back() -> None:
             self._settled[:0], self._refunds[:0], self._seen[:0] = settled, refunds, seen
             for name, until in blocks.items():
-                self._blocks[name] = max(until, self._blocks.get(name, -math.inf))
+                if name not in self._unblocks:
+                    self._blocks[name] = max(until, self._blocks.get(name, -math.inf))
+            self._unblocks |= unblocks
             for call_id in renewed:
                 heappush(self._renewals, (now, call_id))
             self._at = now

@@ -28,7 +28,7 @@ class Loss:
         self.reason = ""
         self.is_final = False
         self._hook = hook
-        self._local_share_pct = local_share_pct
+        self.local_share_pct = local_share_pct
         self._backoff = Backoff(0.05, 2.0, 1.0)
         self._failures = 0
         self._since = 0.0
@@ -40,7 +40,7 @@ class Loss:
         self.retry_at = now + self._backoff.delay_s(self._failures)
         self._failures += 1
         was_final, self.is_final = self.is_final, is_final
-        is_new = self._begin(reason, None if is_final else self._local_share_pct, now)
+        is_new = self._begin(reason, None if is_final else self.local_share_pct, now)
         if not is_new and now >= self._say_at:
             self._say(now)
         return (is_new or was_final) and not is_final
@@ -82,11 +82,11 @@ class Loss:
         lost_for_s = now - self._since
         if self.is_final:
             meanwhile = "calls fail until that is set right"
-        elif self._local_share_pct is None:
+        elif self.local_share_pct is None:
             meanwhile = "calls wait until it is back (max_wait, local_share_pct)"
         else:
             meanwhile = (
-                f"calls wait for an interval, and go on at {self._local_share_pct:g} % then, until "
+                f"calls wait for an interval, and go on at {self.local_share_pct:g} % then, until "
                 "it is back"
             )
         since = f" for {lost_for_s:.0f} s" if lost_for_s else ""

@@ -7,25 +7,27 @@ import logging
 import math
 from asyncio import get_running_loop
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from networkpype.clock import Clock
-from networkpype.errors import ConfigurationError, ThrottleTimeoutError
+from networkpype.errors import ConfigurationError
 from networkpype.hooks import (
     Hook,
     LimitCorrected,
-    ThrottleRefused,
     ThrottleWaited,
     emit,
 )
-from networkpype.throttler.kinds import LimitKind, Priority
+from networkpype.throttler.kinds import Priority
 from networkpype.throttler.lines import Lane, Lines
 from networkpype.throttler.local_queue import Grant
 from networkpype.throttler.local_share import LocalShare
 from networkpype.throttler.on_loop import OnLoop
 from networkpype.throttler.shared_asks import Asked, Ticket, ask_of, chosen
 from networkpype.throttler.shared_calls import Outbox, SharedCall, SharedLane
+from networkpype.throttler.shared_deadlines import Deadlines
 from networkpype.throttler.shared_loss import Loss
+from networkpype.throttler.shared_told import Told
 from networkpype.throttler.store.base import (
     Account,
     Capacity,
@@ -39,7 +41,6 @@ from networkpype.throttler.store.shared import (
     Hold,
     Reply,
     SharedLimitStore,
-    SharedUsage,
     StoreLostError,
 )
 
@@ -74,17 +75,18 @@ class SharedQueue(OnLoop):
         """Empty where nobody waits."""
         self.share: LocalShare | None = None
         self._capacities: dict[str, Capacity] = {}
-        self._usage: dict[str, tuple[SharedUsage, float]] = {}
-        self._outbox = Outbox(self._limits.lease_s, self.look, lambda: self.now())
+        limits = self._limits
+        self._outbox = Outbox(limits.lease_s, limits.guard_s, self.look, lambda: self.now())
+        self._told = Told(self._outbox.held)
         self._asks = False
         self._is_closed = False
         self._calls = 0
-        self._timed = 0
         self._reach = _FEWEST
         self._ask_at = math.inf
         self._share_at = math.inf
         self._task: asyncio.Task[None] | None = None
         self._loss = Loss(hook, store.local_share_pct)
+        self._deadlines = Deadlines(self._lines, self._loss, hook, self._step_out, self.now)
         self._reset = False
         self._heard: asyncio.Event | None = None
 
@@ -92,6 +94,7 @@ class SharedQueue(OnLoop):
         """Count for these limits from now on."""
         self._limits.configure(capacities)
         self._capacities = dict(capacities)
+        self._told.configure(capacities)
         if self.share is not None:
             self._go_alone(self.now())
 
@@ -115,43 +118,37 @@ class SharedQueue(OnLoop):
         return self._lines.count(limit_id)
 
     def usage(self, limit_id: str) -> Usage:
-        """Return how full the limit was when the store told last; what is held, held here.
-
-        That was with the last call under it, and may be long ago.
-        """
-        told, at = self._usage.get(limit_id, _UNKNOWN)
-        limit = self._capacities.get(limit_id)
-        until = at + told.blocked_s if told.blocked_s else -math.inf
-        free_at = at + told.free_s
-        if limit is not None and told.used >= limit.units:
-            if limit.kind is LimitKind.CONCURRENT:
-                free_at = math.inf  # nobody knows when a call is over
-            elif not told.free_s:
-                free_at = self.now() + _LEAST_S
-        return Usage(told.used, max(until, free_at), self._outbox.held(limit_id), until)
+        """Return how full the limit was when the store told last; what is held, held here."""
+        return self._told.usage(limit_id, self.now())
 
     def forecast(self, limit_id: str, units: int, now: float) -> float:
         """Return when the last of `units` can go at the earliest, were the limit unused now."""
-        limit = self._capacities.get(limit_id)
-        if limit is None:
-            return now
-        at = max(now, self.usage(limit_id).blocked_until)
-        if limit.per_second:
-            return at + max(0.0, (units - limit.units) / limit.per_second)
-        if limit.kind is LimitKind.CONCURRENT:
-            return at
-        rounds = max(0, units - 1) // limit.units
-        if limit.kind is LimitKind.FIXED_WINDOW:
-            rounds = max(0, rounds - 1)  # of the first there may be next to nothing left
-        return at + rounds * limit.time_interval
+        return self._told.forecast(limit_id, units, now)
 
     def block(self, limit_ids: Iterable[str], for_s: float) -> None:
         """Let nobody go under these limits for so long, in no process."""
         now = self.now()
         for limit_id in limit_ids:
+            self._told.block(limit_id, now + for_s, now)
             self._outbox.block(limit_id, now + for_s, now)
             if self.share is not None:
                 self.share.block(limit_id, now + for_s, now)
+
+    def unblock(self, limit_ids: Iterable[str]) -> tuple[str, ...]:
+        """Let calls go again under these limits, in every process; return those blocked here.
+
+        A store that lost its counts stays quiet all the same, until none of them can matter.
+        """
+        now, ended = self.now(), []
+        for limit_id in limit_ids:
+            if self._told.usage(limit_id, now).blocked_until > now:
+                ended.append(limit_id)
+            self._told.unblock(limit_id)
+            self._outbox.unblock(limit_id, now)
+            if self.share is not None:
+                self.share.unblock(limit_id, now)
+        self._ask(now)
+        return tuple(ended)
 
     def observe(self, limit_id: str, seen: Observation) -> tuple[float, float]:
         """Have the count of a limit corrected. What it was is not known yet: LimitCorrected."""
@@ -185,22 +182,27 @@ class SharedQueue(OnLoop):
         if self._loss.is_final:
             raise self._unusable()
         if max_wait_s is not None:
-            ahead = self._lines.ahead_of(lane, self._has_room)
+            ahead = self._lines.ahead_of(lane, partial(self._told.has_room, asked_at))
             forecast_s = lane.account.forecast(asked_at, ahead) - asked_at
             if forecast_s > max_wait_s:
-                raise self._refused(lane, 0.0, max_wait_s, forecast_s)
+                raise self._deadlines.refused(lane, 0.0, max_wait_s, forecast_s)
         if self._lines.join(lane, ticket, hold):
-            if max_wait_s is None and self._is_quiet(asked_at):
+            if max_wait_s is None and self._is_quiet(lane, asked_at):
                 # Asked by the caller itself: a task of its own would cost a quarter of the way.
                 granted = await self._ask_for(ticket, lane, asked_at)
                 if granted is not None:
                     return granted, asked_at
             else:
-                self._ask(asked_at)
+                ask_at = (
+                    asked_at
+                    if max_wait_s is not None
+                    else self._told.full_until(lane.charges, asked_at)
+                )
+                ticket.judged = ask_at > asked_at
+                self._ask(ask_at)
         alarm = None
         if max_wait_s is not None:
-            self._timed += 1
-            alarm = loop.call_later(max_wait_s, self._give_up, lane, ticket)
+            alarm = self._deadlines.set(loop, lane, ticket)
         try:
             call, granted_at = await ticket.future
         except (asyncio.CancelledError, GeneratorExit):
@@ -208,8 +210,7 @@ class SharedQueue(OnLoop):
             raise
         finally:
             if alarm is not None:
-                self._timed -= 1
-                alarm.cancel()
+                self._deadlines.clear(alarm)
         if self._hook is not None and (ticket.judged or ticket.again):
             emit(self._hook, ThrottleWaited(lane.limit_id, self.now() - asked_at))
         return call, granted_at
@@ -267,7 +268,7 @@ class SharedQueue(OnLoop):
             "that right"
         )
 
-    def _is_quiet(self, now: float) -> bool:
+    def _is_quiet(self, lane: Lane, now: float) -> bool:
         """Tell whether a caller that has just come is the only one there is."""
         return (
             not self._asks
@@ -275,6 +276,7 @@ class SharedQueue(OnLoop):
             and not self._loss.is_on
             and len(self._lines.waiting) == 1
             and self._outbox.due() > now
+            and self._told.full_until(lane.charges, now) <= now
         )
 
     async def _ask_for(self, ticket: Ticket, lane: Lane, now: float) -> SharedCall | None:
@@ -286,10 +288,10 @@ class SharedQueue(OnLoop):
             if reply.forgot:
                 ticket.again = True
                 self._forget()
-            elif reply.waits[0] > 0 or ticket.done():
+            elif reply.waits[0] or ticket.done():
                 self._apply([Asked(ticket, lane, (lane.priority, lane.limit_id))], reply, now)
             else:
-                self._note(reply)
+                self._told.note(reply.usage, self.now())
                 self._lines.leave(lane, ticket)
                 call = self._call(ticket, lane.account)
                 self._outbox.granted(call, now)
@@ -305,13 +307,14 @@ class SharedQueue(OnLoop):
             self._asks = False
             is_more = bool(self._lines.waiting) or self._loss.is_on or self._heard is not None
             if is_more or self._outbox.due() < math.inf:
-                if not ticket.judged:
+                if self._lines.waiting and not ticket.judged:
                     self._ask_at = now
                 self.look()
         return None
 
     def _ask(self, at: float) -> None:
-        self._ask_at = min(self._ask_at, at)
+        if self._lines.waiting:
+            self._ask_at = min(self._ask_at, at)
         self.look()
 
     def _due(self) -> float:
@@ -367,13 +370,13 @@ class SharedQueue(OnLoop):
 
     def _apply(self, asked: list[Asked], reply: Reply, at: float) -> None:
         now = self.now()
-        self._note(reply)
+        self._told.note(reply.usage, now)
         for corrected in reply.corrections:
             if corrected.before != corrected.after:
                 emit(self._hook, LimitCorrected(*corrected))
         refused: dict[tuple[Priority, str], float] = {}
         for each, wait_s in zip(asked, reply.waits, strict=True):
-            if wait_s > 0:
+            if wait_s:
                 each.ticket.again = False
                 each.ticket.judged = True
                 refused.setdefault(each.key, wait_s)
@@ -385,20 +388,15 @@ class SharedQueue(OnLoop):
             else:
                 self._loss.over(now, reply.paused_s, reply.had_forgot)
             self.share, self._share_at = None, math.inf
-        granted = len(asked) - sum(wait_s > 0 for wait_s in reply.waits)
+        granted = sum(not wait_s for wait_s in reply.waits)
         self._reach = min(_MOST, max(_FEWEST, 2 * granted))
         for key in self._lines.waiting:
-            wait_s = refused.get(key, 0.0)
+            wait_s = abs(refused.get(key, 0.0))
             if wait_s:
                 wait_s = min(_LONGEST_S, max(_LEAST_S, wait_s))
             self._ask_at = min(self._ask_at, now + wait_s)
         for key in list(self._lines.waiting):
-            self._refuse_late(key, now, refused.get(key, 0.0), at)
-
-    def _note(self, reply: Reply) -> None:
-        now = self.now()
-        for name, usage in reply.usage.items():
-            self._usage[name] = (usage, now)
+            self._deadlines.refuse_late(key, now, refused.get(key, 0.0), at)
 
     def _grant(self, each: Asked, at: float) -> None:
         ticket, lane, _ = each
@@ -452,7 +450,7 @@ class SharedQueue(OnLoop):
         elif is_new and self._local_share_pct is not None:
             self._go_alone(now)
         for key in list(self._lines.waiting):
-            self._refuse_late(key, now, 0.0, math.inf)
+            self._deadlines.refuse_late(key, now, 0.0, math.inf)
 
     def _forget(self) -> None:
         """Ask again with a reset: what the store counts is not what was charged."""
@@ -468,65 +466,8 @@ class SharedQueue(OnLoop):
             lambda: not before.isdisjoint(self._outbox.under_way()),
             now,
         )
-        for limit_id in self._usage:
+        for limit_id in self._told:
             self.share.block(limit_id, self.usage(limit_id).blocked_until, now)
-
-    def _refuse_late(
-        self, key: tuple[Priority, str], now: float, wait_s: float, asked_at: float
-    ) -> None:
-        """Refuse those in a line whose deadline lies before the end of the wait.
-
-        Where it does not wait, those who came before `asked_at`: the others were not asked for yet.
-        """
-        line = self._lines.waiting.get(key)
-        if not self._timed or line is None:
-            return
-        late = [
-            (ticket, place.lane)
-            for ticket, place in line.places.items()
-            if ticket.deadline < now + wait_s
-            or (ticket.deadline <= now and (wait_s or ticket.asked_at < asked_at))
-        ]
-        for ticket, lane in late:
-            if not ticket.done():
-                self._refuse(lane, ticket, max(now + wait_s, ticket.deadline) - ticket.asked_at)
-
-    def _has_room(self, limit_id: str, units: int) -> bool:
-        limit, usage = self._capacities.get(limit_id), self.usage(limit_id)
-        free = 0.0 if limit is None else limit.units - usage.used
-        return units <= free and usage.blocked_until <= self.now()
-
-    def _give_up(self, lane: Lane, ticket: Ticket) -> None:
-        line = self._lines.waiting.get((lane.priority, lane.limit_id))
-        if ticket.done() or line is None:
-            return
-        if not self._loss.is_on and not line.head()[0].judged:
-            return  # the answer that is on its way says whether there is room
-        self._refuse(lane, ticket, ticket.deadline - ticket.asked_at)
-
-    def _refuse(self, lane: Lane, ticket: Ticket, forecast_s: float) -> None:
-        waited_s = self.now() - ticket.asked_at
-        error = self._refused(lane, waited_s, ticket.deadline - ticket.asked_at, forecast_s)
-        ticket.future.set_exception(error)
-        self._step_out(lane, ticket)
-
-    def _refused(
-        self, lane: Lane, waited_s: float, max_wait_s: float, forecast_s: float
-    ) -> ThrottleTimeoutError:
-        emit(self._hook, ThrottleRefused(lane.limit_id, waited_s, forecast_s))
-        within = f'rate limit "{lane.limit_id}" within max_wait={max_wait_s:g} s'
-        if not self._loss.is_on:
-            said = f"no room under {within} (it takes {forecast_s:.3g} s at least)"
-            fix = "wait longer, or send less"
-        else:
-            alone = f"the {self._local_share_pct:g} % of " if self._local_share_pct else ""
-            said = f"the shared store is lost ({self._loss.reason}): no call under {alone}{within}"
-            fix = "bring it back, or wait longer" + ("" if alone else "; see local_share_pct")
-        return ThrottleTimeoutError(
-            f"{said}; nothing was sent: {fix}",
-            limit_id=lane.limit_id,
-            forecast_s=forecast_s,
-        )
 
     def _withdraw(self, lane: Lane, ticket: Ticket) -> None:
         future = ticket.future
@@ -542,9 +483,6 @@ class SharedQueue(OnLoop):
         self._take_back_from(ticket, lane)
         if self._lines.leave(lane, ticket):
             self._ask(self.now())
-
-
-_UNKNOWN = (SharedUsage(0, 0.0), -math.inf)
 
 
 def _is_final(error: BaseException) -> bool:

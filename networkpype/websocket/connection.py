@@ -26,6 +26,7 @@ from networkpype.errors import (
 from networkpype.hooks import Hook, WebSocketClosed, WebSocketOpened, emit
 from networkpype.redact import mask_url
 from networkpype.transport import guard_dials
+from networkpype.waits import Waits
 from networkpype.websocket.decoding import Compression, MessageDecoder
 from networkpype.websocket.dialing import check_handshake, check_seconds, check_size, dial
 from networkpype.websocket.heartbeat import Pulse, Verdict
@@ -62,6 +63,7 @@ class WebSocketConnection:
         hook: Hook | None = None,
         json_loads: JSONLoads | None = None,
         message_limit: MessageLimit | None = None,
+        waits: Waits | None = None,
     ) -> None:
         if not hasattr(aiohttp_client_session, "ws_connect"):
             raise ConfigurationError(
@@ -77,6 +79,8 @@ class WebSocketConnection:
         self._hook = hook
         self._json_loads = json_loads
         self._message_limits = check_message_limit(message_limit)
+        self.waits = Waits() if waits is None else waits
+        """What waits over the session: for the turn of a message, or of a dial."""
         self._url = ""
         self._dialing: object | None = None
         self._line: Line | None = None
@@ -102,6 +106,11 @@ class WebSocketConnection:
     def pace(self) -> Pace | None:
         """Return what counts the messages of this dial; None without a limit or a connection."""
         return None if self._line is None else self._line.pace
+
+    @property
+    def line(self) -> Line | None:
+        """Return what the last dial opened, until it is disconnected or its loss was told."""
+        return self._line
 
     @property
     def base_url(self) -> str:
@@ -190,6 +199,7 @@ class WebSocketConnection:
             was_wanted = self._dialing is dialing
             if was_wanted:
                 self._dialing = None
+        waits = Waits(self.waits)
         line = Line(
             ws,
             url=ws_url,
@@ -198,7 +208,8 @@ class WebSocketConnection:
             ping_interval_s=ping_timeout or None,
             message_timeout_s=message_timeout,
             close_timeout_s=close_timeout_s,
-            pace=Pace(self._message_limits, self._hook) if self._message_limits else None,
+            waits=waits,
+            pace=Pace(self._message_limits, self._hook, waits) if self._message_limits else None,
         )
         if not was_wanted:
             line.drop()

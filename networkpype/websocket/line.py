@@ -21,6 +21,7 @@ from networkpype.errors import (
 )
 from networkpype.redact import escape, mask_url, scrub, secret_values
 from networkpype.transport import describe
+from networkpype.waits import Waits
 from networkpype.websocket.decoding import MessageDecoder
 from networkpype.websocket.heartbeat import Pulse, Verdict
 from networkpype.websocket.pacing import Pace
@@ -56,8 +57,11 @@ class Line:
         message_timeout_s: float | None,
         close_timeout_s: float,
         pace: Pace | None = None,
+        waits: Waits | None = None,
     ) -> None:
         self.ws = ws
+        self.waits = Waits() if waits is None else waits
+        """What waits to be sent on this one and no other; it is over when this is."""
         self.pace = pace
         """Counts what is sent, None where nothing does."""
         self.url = mask_url(url)
@@ -197,8 +201,7 @@ class Line:
         """Close with a handshake, and drop the socket where that takes too long."""
         self.left = True
         self._stop_watch()
-        if self.pace is not None:
-            self.pace.end()  # whoever waits for a turn need not wait for the peer's close frame
+        self._end_waits()  # whoever waits for a turn need not wait for the peer's close frame
         # A cancelled receive() leaves 1006 here, and close() would not wait for the peer.
         self.ws._close_code = None
         try:
@@ -217,12 +220,16 @@ class Line:
         self._stop_watch()
         if self._loop.is_closed():
             return
-        if self.pace is not None:
-            self.pace.end()
+        self._end_waits()
         # aiohttp has no public way to give up without awaiting the peer, and a transport that is
         # closed but not aborted stays open until the peer has taken all that was written.
         self.ws._response.close()
         self.ws._writer.transport.abort()
+
+    def _end_waits(self) -> None:
+        self.waits.close(
+            "the connection ended", "the connection has ended meanwhile, so nothing was sent"
+        )
 
     def _stop_watch(self) -> None:
         self._dropped = True

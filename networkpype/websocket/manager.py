@@ -18,6 +18,7 @@ from networkpype.errors import (
 from networkpype.throttler.context import InFlightContext
 from networkpype.throttler.kinds import Priority
 from networkpype.throttler.throttler import AsyncThrottler
+from networkpype.waits import Waits
 from networkpype.websocket.connection import WebSocketConnection
 from networkpype.websocket.first_login import log_in
 from networkpype.websocket.pacing import DialTurn, Pace, holds
@@ -69,11 +70,12 @@ class WebSocketManager:
         _check_has(self._post_processors, "post_process", "ws_post_processors")
         _check_has([] if auth is None else [auth], "ws_authenticate", "auth")
         _check_has([] if throttler is None else [throttler], "execute_task", "throttler")
+        self._waits = Waits(_waits_of(connection))
         self._dial_turn: DialTurn | None = None
         if dial_limit_id is not None:
             if throttler is None:
                 raise ConfigurationError("dial_limit_id names a limit of throttler=; pass that too")
-            self._dial_turn = DialTurn(throttler, dial_limit_id)
+            self._dial_turn = DialTurn(throttler, dial_limit_id, self._waits)
 
     @property
     def connected(self) -> bool:
@@ -166,8 +168,12 @@ class WebSocketManager:
         self._early.extend(early)
 
     async def disconnect(self) -> None:
-        """Close within the close timeout; safe to repeat, and from another task."""
+        """Close within the close timeout; safe to repeat, and from another task.
+
+        What waits for its turn, to be sent or to dial, ends with NotConnectedError (NOT_SENT).
+        """
         self._departures += 1
+        self._waits.end("disconnect() was called")
         await self._connection.disconnect()
 
     async def subscribe(self, request: WebSocketRequest) -> None:
@@ -192,7 +198,8 @@ class WebSocketManager:
 
         Raises MissingCredentialsError and other ConfigurationErrors before anything is sent, such
         as for a private message where the credentials may not go to the address that was dialed;
-        ThrottleTimeoutError; and what `WebSocketConnection.send` raises.
+        ThrottleTimeoutError; NotConnectedError where the connection ends while it waits or is
+        prepared, for it never goes out on a later one; and what `WebSocketConnection.send` raises.
         """
         await self.send_noted(request, _nobody, priority=priority, max_wait=max_wait)
 
@@ -211,25 +218,35 @@ class WebSocketManager:
             raise _no_auth(request)
         limit_id, pace = request.throttler_limit_id, self._pace
         if limit_id is None and pace is None:
-            await self._process_and_send(request, auth, departs)
+            is_prepared = self._pre_processors or request.is_auth_required
+            waits = self._waits_to_send() if is_prepared else None  # which may take its time
+            await self._process_and_send(request, auth, departs, waits)
             return
         self._connection.open_line()  # raises before capacity is waited and paid for
+        waits = self._waits_to_send()
         async with AsyncExitStack() as stack:
             slots: list[InFlightContext] = []
             if limit_id is not None:
-                slots += await self._enter_limit(stack, limit_id, request, max_wait)
+                slots += await self._enter_limit(stack, waits, limit_id, request, max_wait)
             if pace is not None:
                 slots += [await stack.enter_async_context(pace.turn(request, priority, max_wait))]
-            await self._process_and_send(request, auth, departs, slots, pace)
+            await self._process_and_send(request, auth, departs, waits, slots)
 
     async def send_ahead(self, request: WebSocketRequest) -> None:
         """Send as it is, before all that waits for the connection's `message_limit`: a login."""
         if (pace := self._pace) is None:
             await self._connection.send(request)
             return
+        waits = self._waits_to_send()
         async with pace.turn(request, Priority.CANCEL, None) as slot:
             await slot.depart()
+            if self._waits_to_send() is not waits:
+                waits.check()
             await self._connection.send(request)
+
+    def _waits_to_send(self) -> Waits:
+        """Return what waits for the connection that is open; it is over when that is."""
+        return _waits_of(getattr(self._connection, "line", None)) or self._waits
 
     @property
     def _pace(self) -> Pace | None:
@@ -239,6 +256,7 @@ class WebSocketManager:
     async def _enter_limit(
         self,
         stack: AsyncExitStack,
+        waits: Waits,
         limit_id: str,
         request: WebSocketRequest,
         max_wait: float | None,
@@ -249,11 +267,14 @@ class WebSocketManager:
                 "throttler; pass throttler=, or get the manager from a ConnectionManagersFactory"
             )
         if not self._holds:
-            await stack.enter_async_context(self._throttler.execute_task(limit_id))
+            with waits.to_send():
+                await stack.enter_async_context(self._throttler.execute_task(limit_id))
             return []
         slot = self._throttler.in_flight(
             limit_id, departed=False, request=request, max_wait=max_wait
         )
+        if isinstance(slot, InFlightContext):  # a subclass of the user's may return its own
+            slot.around = waits.to_send
         return [await stack.enter_async_context(slot)]
 
     async def _process_and_send(
@@ -261,8 +282,8 @@ class WebSocketManager:
         request: WebSocketRequest,
         auth: Auth | None,
         departs: Callable[[], object],
+        waits: Waits | None,
         slots: Sequence[InFlightContext] = (),
-        pace: Pace | None = None,
     ) -> None:
         private = request.is_auth_required
         request = request.__deepcopy__({})
@@ -279,10 +300,8 @@ class WebSocketManager:
             _check_returned(request, WebSocketRequest, auth, "ws_authenticate")
         for slot in slots:
             await slot.depart()
-        if pace is not None and self._pace is not pace:
-            raise NotConnectedError(
-                "the connection that the message waited for has ended, so nothing was sent"
-            )
+        if waits is not None and self._waits_to_send() is not waits:
+            waits.check()  # whatever is open now, the message was not meant for it
         departs()
         await self._connection.send(request)
 
@@ -360,6 +379,12 @@ class _Wire:
 
     async def connect(self, ws_url: str, **options: Any) -> None:
         await self._manager._dial(self._departures, ws_url, options)
+
+
+def _waits_of(owner: object) -> Waits | None:
+    # A connection of the user's own may have none.
+    waits = getattr(owner, "waits", None)
+    return waits if isinstance(waits, Waits) else None
 
 
 def _nobody() -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeAlias
 
-from networkpype.errors import ConfigurationError, HTTPStatusError, NotConnectedError
+from networkpype.errors import ConfigurationError, HTTPStatusError
 from networkpype.hooks import Hook
 from networkpype.throttler.context import InFlightContext
 from networkpype.throttler.kinds import LimitKind, Priority
 from networkpype.throttler.learning import Answer
 from networkpype.throttler.rate_limit import LinkedLimitWeightPair, RateLimit
 from networkpype.throttler.throttler import AsyncThrottler
+from networkpype.waits import Waits
 
 __all__ = ["FOR_EVER_S", "DialTurn", "MessageLimit", "Pace", "check_message_limit", "holds"]
 
@@ -36,12 +36,16 @@ class DialTurn:
 
     `wait` for it before what is fetched for a dial, such as a token, grows old; `dial` pays, and
     waits where that took too long or nobody had waited. What the exchange says in refusing a dial
-    (429, 418, Retry-After) holds back all that dial under the limit.
+    (429, 418, Retry-After) holds back all that dial under the limit. NotConnectedError ends the
+    wait where `waits` are ended.
     """
 
-    def __init__(self, throttler: AsyncThrottler, limit_id: str) -> None:
+    def __init__(
+        self, throttler: AsyncThrottler, limit_id: str, waits: Waits | None = None
+    ) -> None:
         self._throttler = throttler
         self._limit_id = limit_id
+        self._waits = Waits() if waits is None else waits
         self._slot: InFlightContext | None = None
 
     async def wait(self, max_wait: float | None = None) -> None:
@@ -58,7 +62,9 @@ class DialTurn:
     async def dial(self, connect: Callable[[], Awaitable[None]]) -> None:
         """Dial when the turn has come."""
         if not holds(self._throttler):
-            async with self._throttler.execute_task(self._limit_id):
+            async with AsyncExitStack() as stack:
+                with self._waits.to_dial():
+                    await stack.enter_async_context(self._throttler.execute_task(self._limit_id))
                 await connect()
             return
         slot, self._slot = self._slot or await self._enter(), None
@@ -72,7 +78,10 @@ class DialTurn:
             slot.land()
 
     async def _enter(self, max_wait: float | None = None) -> InFlightContext:
+        self._waits.check()
         slot = self._throttler.in_flight(self._limit_id, departed=False, max_wait=max_wait)
+        if isinstance(slot, InFlightContext):  # a subclass of the user's may return its own
+            slot.around = self._waits.to_dial
         return await slot.__aenter__()
 
 
@@ -82,10 +91,13 @@ class Pace:
     Signs of life and logins go first, then the caller's own messages, then subscriptions. Pings
     and pongs of the protocol are charged under the limits whose weight is a number: a function has
     no request to look at. Each interval is a quarter of a second longer than the exchange's, for
-    messages may arrive closer together than they left.
+    messages may arrive closer together than they left. All that wait here end with `waits`, those
+    of the connection.
     """
 
-    def __init__(self, limits: Sequence[RateLimit], hook: Hook | None = None) -> None:
+    def __init__(
+        self, limits: Sequence[RateLimit], hook: Hook | None = None, waits: Waits | None = None
+    ) -> None:
         first, *others = limits
         first = first.copy(linked_limits=_links(others))
         countable = [limit for limit in limits if not callable(limit.weight)]
@@ -97,16 +109,7 @@ class Pace:
         self._throttler = AsyncThrottler(
             lanes, safety_margin_pct=0, safety_margin_s=_JITTER_S, hook=hook
         )
-        self._waits: set[asyncio.Timeout] = set()
-        self._is_over = False
-
-    def end(self) -> None:
-        """Let nobody wait any longer: the connection is no more. Safe to repeat."""
-        if self._is_over:
-            return
-        self._is_over = True
-        for wait in self._waits:
-            wait.reschedule(0)
+        self._waits = Waits() if waits is None else waits
 
     @asynccontextmanager
     async def turn(
@@ -117,38 +120,22 @@ class Pace:
         Raises NotConnectedError where the connection ends first, ThrottleTimeoutError where
         `max_wait` cannot be kept, both with nothing sent.
         """
+        self._waits.check()
         slot = self._throttler.in_flight(
             self._lane, departed=False, request=request, priority=priority, max_wait=max_wait
         )
-        await self._unless_over(slot.__aenter__())
-        try:
+        slot.around = self._waits.to_send
+        async with slot:
             yield slot
-        finally:
-            slot.land()
 
     async def control_turn(self) -> None:
         """Wait until a ping or pong of the protocol may go."""
-        await self._unless_over(self._throttler.acquire(self._control, priority=Priority.CANCEL))
+        with self._waits.to_ping():
+            await self._throttler.acquire(self._control, priority=Priority.CANCEL)
 
     def takes_control(self) -> bool:
         """Tell whether a ping or pong may go now; it is paid for then."""
         return self._throttler.try_charge(self._control, None, Priority.CANCEL) is not None
-
-    async def _unless_over(self, waiting: Awaitable[object]) -> None:
-        wait = asyncio.timeout(0 if self._is_over else None)
-        self._waits.add(wait)
-        try:
-            async with wait:
-                await waiting
-        except TimeoutError:
-            if not self._is_over:
-                raise
-        finally:
-            self._waits.discard(wait)
-        if self._is_over:
-            raise NotConnectedError(
-                "the connection ended before it was the message's turn, so nothing was sent"
-            )
 
 
 def check_message_limit(given: MessageLimit | None) -> tuple[RateLimit, ...]:

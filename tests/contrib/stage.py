@@ -25,6 +25,7 @@ ALL: tuple[Event, ...] = (
     hooks.ThrottleWaited("orders", 0.4),
     hooks.ThrottleRefused("orders", 0.0, 3.0),
     hooks.LimitBlocked(("ip", "orders"), 10.0, 429),
+    hooks.LimitUnblocked(("ip", "orders"), 4.0),
     hooks.LimitCorrected("ip", 10.0, 14.0),
     hooks.LimitStoreLost("ConnectionError", None),
     hooks.LimitStoreRestored(2.0, False, 1.0),

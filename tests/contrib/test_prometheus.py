@@ -80,6 +80,8 @@ networkpype_limit_corrections_total{direction="up",limit_id="ip",name="okx"} 1.0
 networkpype_limit_store_lost_total{error="ConnectionError",name="okx"} 1.0
 networkpype_limit_store_restored_total{forgot="false",name="okx"} 1.0
 networkpype_limit_store_up{name="okx"} 1.0
+networkpype_limit_unblocks_total{limit_id="ip",name="okx"} 1.0
+networkpype_limit_unblocks_total{limit_id="orders",name="okx"} 1.0
 networkpype_limit_used{limit_id="orders",name="okx"} 3.0
 networkpype_logins_total{event="expired",failure="",name="okx"} 1.0
 networkpype_logins_total{event="failed",failure="",name="okx"} 1.0

@@ -118,7 +118,7 @@ async def test_a_call_that_was_prepared_too_long_waits_anew_and_ends_too() -> No
 
 
 async def test_a_factory_that_shares_the_throttler_goes_on() -> None:
-    throttler = AsyncThrottler([RateLimit(LIMIT_ID, 1, 0.2)], safety_margin_pct=0)
+    throttler = AsyncThrottler([RateLimit(LIMIT_ID, 2, 60.0)], safety_margin_pct=0)
     async with (
         RawServer(answers(OK)) as server,
         ConnectionManagersFactory(throttler) as other,
@@ -127,11 +127,13 @@ async def test_a_factory_that_shares_the_throttler_goes_on() -> None:
         async with ConnectionManagersFactory(throttler) as factory:
             ours = await factory.get_rest_manager()
             await theirs.execute_request(server.url, LIMIT_ID)
+            throttler.block(3600.0)
             calls = [
                 start(manager.execute_request(server.url, LIMIT_ID)) for manager in (ours, theirs)
             ]
             await until(lambda: throttler.snapshot()[LIMIT_ID].waiting == 2)
         await ended(calls[0])
+        throttler.unblock()
         assert await calls[1] == {"ok": 1}
         assert hits(server) == 2
 

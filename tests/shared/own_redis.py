@@ -28,12 +28,12 @@ needs_redis = pytest.mark.skipif(bool(_missing()), reason=_missing())
 
 
 class OwnRedis:
-    """One server on a port of its own; `options` are lines of its configuration."""
+    """One server on a port of its own, or on `port`; `options` are lines of its configuration."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, *options: str, port: int = 0) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
-            self.port: int = taken.getsockname()[1]
+            self.port: int = port or taken.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._directory, self._options = directory, options
         self._process: subprocess.Popen[bytes] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from networkpype.throttler.kinds import LimitKind
 from networkpype.throttler.store.base import Capacity, Charge
 from networkpype.throttler.store.shared import Ask, Batch, Hold
 from tests.shared.own_redis import needs_redis
@@ -116,3 +117,22 @@ async def _ask_many(side: Side, first: int, many: int) -> int:
     ]
     waits = (await side.run(Batch(asks=asks))).waits
     return sum(wait == 0 for wait in waits)
+
+
+async def test_who_has_its_share_of_the_calls_under_way_asks_late_and_who_has_not_soon(
+    scripted: Scripted,
+) -> None:
+    limits = {"order": Capacity(2, 1.0, LimitKind.CONCURRENT)}
+    rich, poor = scripted.side(limits), scripted.side(limits)
+    mine, _ = await rich.ask(ORDER, hold=Hold.UNTIL_SETTLED)
+    await rich.ask(ORDER, hold=Hold.UNTIL_SETTLED)
+    waits, alone = await rich.ask(ORDER, hold=Hold.UNTIL_SETTLED)
+    assert alone == -0.02  # nobody knows, and nobody else asks
+    _, soon = await poor.ask(ORDER, hold=Hold.UNTIL_SETTLED)
+    assert soon == -0.02
+    _, late = await rich.ask(ORDER, hold=Hold.UNTIL_SETTLED, call_id=waits, waited_s=1.0)
+    assert late == -0.1
+    await rich.settle(mine, ORDER)
+    _, kept = await rich.ask(ORDER, hold=Hold.UNTIL_SETTLED, call_id=waits, waited_s=1.0)
+    assert kept < 0  # it has its half: the place is for the other
+    assert (await poor.ask(ORDER, hold=Hold.UNTIL_SETTLED))[1] == 0

@@ -274,10 +274,21 @@ async def test_a_password_is_never_shown(tmp_path: Path) -> None:
             wrong = RedisNonces(
                 f"redis://:{password}@127.0.0.1:{redis.port}", name="k", timeout_s=0.1
             )
-            with pytest.raises(SharedNonceError) as caught:
+            with pytest.raises(ConfigurationError, match="wrong user or password") as caught:
                 await wrong.reserve()
             assert secret not in f"{caught.value!r} {caught.value} {wrong!r}"
             await wrong.close()
+        # What has worked once is not wrongly set up.
+        once = RedisNonces(f"redis://:{secret}@127.0.0.1:{redis.port}", name="k", timeout_s=0.1)
+        assert await once.reserve() > 0
+        await once.close()
+        redis.kill()
+        redis = OwnRedis(tmp_path, "--requirepass", "another", port=redis.port)
+        await redis.start()
+        with pytest.raises(SharedNonceError, match="wrong user or password") as refused:
+            await once.reserve()
+        assert secret not in f"{refused.value!r} {refused.value}"
+        await once.close()
     finally:
         redis.kill()
 

@@ -363,3 +363,18 @@ def test_a_wrong_redis_is_refused_without_its_words() -> None:
     assert raised.value.__context__ is None or "sesame" not in str(raised.value.__context__)
     with pytest.raises(ConfigurationError, match=r"redis\.asyncio, got int"):
         RedisLimitStore(5, name="x")  # type: ignore[arg-type]
+
+
+async def test_a_block_is_for_all_and_so_is_its_end(redis: OwnRedis) -> None:
+    async with store_of(redis) as store:
+        one, _ = make(store, RateLimit("order", 10, 1.0))
+        other, _ = make(store, RateLimit("order", 10, 1.0))
+        await asyncio.gather(one.acquire("order"), other.acquire("order"))
+        one.block(3600.0)
+        await store.ping()
+        assert other.snapshot()["order"].blocked_s > 3000
+        waits = asyncio.create_task(one.acquire("order"))
+        other.unblock()
+        async with asyncio.timeout(5):
+            await waits
+            await other.acquire("order")

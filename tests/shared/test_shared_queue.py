@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
-from networkpype import AsyncThrottler, RateLimit
+from networkpype import AsyncThrottler, LinkedLimitWeightPair, RateLimit
 from networkpype.errors import ConfigurationError, ThrottleTimeoutError
 from networkpype.hooks import (
     Event,
     LimitCorrected,
     LimitStoreLost,
     LimitStoreRestored,
+    LimitUnblocked,
     ThrottleWaited,
 )
 from networkpype.testing.virtual_time import virtual_time
-from networkpype.throttler.kinds import Priority
+from networkpype.throttler.kinds import LimitKind, Priority
 from networkpype.throttler.learning import Answer, UsedHeader
-from networkpype.throttler.store.base import Account, Capacity
+from networkpype.throttler.store.base import Account, Capacity, Charge
 from networkpype.throttler.store.memory import MemoryStore
 from networkpype.throttler.store.shared import (
     Batch,
@@ -31,6 +33,7 @@ from networkpype.throttler.store.shared import (
 )
 
 TRIP_S = 0.01
+CONCURRENT = LimitKind.CONCURRENT
 
 
 class MadeUp:
@@ -38,7 +41,7 @@ class MadeUp:
 
     def __init__(self, local_share_pct: float | None = None) -> None:
         self.local_share_pct = local_share_pct
-        self.lease_s = 9.0
+        self.lease_s, self.guard_s = 9.0, 1.0
         self.before_close: Callable[[], Awaitable[None]] | None = None
         self.hear: Callable[[], Awaitable[None]] | None = None
         self.batches: list[Batch] = []
@@ -49,6 +52,7 @@ class MadeUp:
         self.under_way = 0
         self.most_under_way = 0
         self.corrections: list[Correction] = []
+        self.poll_s = 0.02
         self._store = MemoryStore()
         self._limits: Mapping[str, Capacity] = {}
         self._granted: dict[int, tuple[Account, Hold]] = {}
@@ -84,6 +88,8 @@ class MadeUp:
         return reply
 
     def _answer(self, batch: Batch, now: float) -> Reply:
+        for name in batch.unblocks:
+            self._store.unblock(name, now)
         for name, for_s in batch.blocks.items():
             self._store.block(name, now + for_s, now)
         if batch.reset:
@@ -105,11 +111,18 @@ class MadeUp:
             if free_at is None:
                 self._granted[ask.call_id] = account, ask.hold
                 self._times[ask.call_id] = now
-            waits.append(0.0 if free_at is None else min(free_at - now, 60.0))
+            if free_at == math.inf:
+                waits.append(-self.poll_s)
+            else:
+                waits.append(0.0 if free_at is None else min(free_at - now, 60.0))
         usage = {}
         for name in self._limits:
             told = self._store.usage(name, now)
-            usage[name] = SharedUsage(told.used, max(0.0, told.blocked_until - now))
+            is_full = (
+                self._limits[name].kind is CONCURRENT and told.used >= self._limits[name].units
+            )
+            free_s = self.poll_s if is_full else 0.0
+            usage[name] = SharedUsage(told.used, max(0.0, told.blocked_until - now), free_s)
         corrections, self.corrections = self.corrections, []
         return Reply(False, waits, usage, corrections, 1.0 if batch.reset else 0.0)
 
@@ -228,9 +241,96 @@ async def test_a_call_that_is_prepared_is_lifted_by_its_first_renewal() -> None:
     async with throttler.in_flight("order", departed=False) as flight:
         assert store.batches[0].asks[0].hold is Hold.PREPARED
         await flight.depart()
-        assert len(store.batches) == 1  # it does not wait for that
+        await asyncio.sleep(0.2)
+        assert len(store.batches) == 1  # most calls are over before they have to be told
         await asyncio.sleep(0.1)
         assert [len(batch.renewals) for batch in store.batches] == [0, 1]
+        assert 0.2 < store.at[1] - store.at[0] < store.guard_s
+
+
+@virtual_time
+async def test_a_call_that_was_prepared_for_long_is_lifted_at_once() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 1, 2.0))
+    async with throttler.in_flight("order", departed=False) as flight:
+        await asyncio.sleep(1.5)
+        await flight.depart()
+        await asyncio.sleep(0.05)
+        assert [len(batch.renewals) for batch in store.batches] == [0, 1]
+
+
+def lane_of(places: int) -> list[RateLimit]:
+    linked = [LinkedLimitWeightPair("open", 1)]
+    return [
+        RateLimit("lane", 100, 1.0, linked_limits=linked),
+        RateLimit.concurrent("open", places),
+    ]
+
+
+async def call(throttler: AsyncThrottler, for_s: float, max_wait: float | None = None) -> float:
+    """Return when it went."""
+    async with throttler.in_flight("lane", max_wait=max_wait):
+        went_at = time_now()
+        await asyncio.sleep(for_s)
+    return went_at
+
+
+@virtual_time
+async def test_a_call_that_is_over_soon_is_told_of_twice() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, *lane_of(1))
+    for _ in range(10):
+        async with throttler.in_flight("lane", departed=False) as flight:
+            await flight.depart()
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)
+    assert [len(batch.asks) for batch in store.batches] == [1, 0] * 10
+    assert [len(batch.settled) for batch in store.batches] == [0, 1] * 10
+
+
+@virtual_time
+async def test_one_that_comes_while_calls_here_fill_the_limit_is_asked_for_when_one_ends() -> None:
+    store = MadeUp()
+    store.poll_s = 0.2
+    throttler, events = make(store, *lane_of(1))
+    first = asyncio.create_task(call(throttler, 0.1))
+    await asyncio.sleep(0.05)
+    second = asyncio.create_task(call(throttler, 0.1))
+    await asyncio.sleep(0.05)
+    assert len(store.batches) == 1  # the answer would be no
+    await first
+    assert await second == pytest.approx(0.1 + 2 * TRIP_S)
+    assert [(len(each.settled), len(each.asks)) for each in store.batches[:2]] == [(0, 1), (1, 1)]
+    assert [type(event) for event in events] == [ThrottleWaited]
+
+
+@virtual_time
+async def test_one_that_comes_where_others_fill_the_limit_asks_at_once_and_again() -> None:
+    store = MadeUp()
+    mine, _ = make(store, *lane_of(1))
+    others = store._store.account((Charge("open", 1, 0),))
+    assert others.try_charge(0.0, None, True) is None
+    waits = asyncio.create_task(call(mine, 0.1))
+    await asyncio.sleep(0.05)
+    assert [round(at, 3) for at in store.at] == [0.0, 0.03]
+    others.settle(0.05)
+    assert await waits <= 0.05 + store.poll_s + 2 * TRIP_S
+
+
+@virtual_time
+@pytest.mark.parametrize("poll_s", [0.02, 0.5])
+async def test_nobody_is_refused_because_nobody_knows_when_a_call_ends(poll_s: float) -> None:
+    store = MadeUp()
+    throttler, _ = make(store, *lane_of(1))
+    store.poll_s = poll_s
+    first = asyncio.create_task(call(throttler, 0.1))
+    await asyncio.sleep(0.05)
+    in_time = asyncio.create_task(call(throttler, 0.1, max_wait=0.1))
+    too_late = asyncio.create_task(call(throttler, 0.1, max_wait=0.1))
+    await first
+    assert await in_time == pytest.approx(0.1 + 2 * TRIP_S)
+    with pytest.raises(ThrottleTimeoutError):
+        await too_late
 
 
 @virtual_time
@@ -581,3 +681,68 @@ async def test_what_is_asked_to_hear_is_heard_between_calls() -> None:
     store.lost = None
     await store.hear()
     await asyncio.gather(*calls)
+
+
+@virtual_time
+async def test_a_block_that_is_ended_lets_those_go_who_wait() -> None:
+    store = MadeUp()
+    throttler, events = make(store, RateLimit("order", 2, 1.0))
+    await throttler.acquire("order")
+    throttler.block(600.0)
+    assert throttler.snapshot()["order"].blocked_s == 600.0  # before the store was told
+    waits = asyncio.create_task(throttler.acquire("order"))
+    await asyncio.sleep(5.0)
+    assert not waits.done()
+    throttler.unblock()
+    assert throttler.snapshot()["order"].blocked_s == 0.0
+    await asyncio.wait_for(waits, 2 * TRIP_S)
+    assert [event for event in events if isinstance(event, LimitUnblocked)] == [
+        LimitUnblocked(("order",), pytest.approx(595.0, abs=0.1))  # type: ignore[arg-type]
+    ]
+
+
+@virtual_time
+async def test_a_block_that_was_not_told_yet_is_ended_too_and_one_after_it_is_not() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 2, 1.0))
+    await throttler.acquire("order")
+    store.lost = "nobody is there"
+    throttler.block(600.0)
+    await asyncio.sleep(0.5)
+    throttler.unblock()
+    await asyncio.sleep(0.5)
+    throttler.block(3.0)
+    store.lost = None
+    await asyncio.sleep(2.0)
+    assert store._store.usage("order", time_now()).blocked_until == pytest.approx(4.0, abs=0.1)
+
+
+@virtual_time
+async def test_an_end_of_a_block_is_told_when_the_store_is_back() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 2, 1.0))
+    await throttler.acquire("order")
+    throttler.block(600.0)
+    await asyncio.sleep(0.1)
+    store.lost = "nobody is there"
+    throttler.unblock()
+    await asyncio.sleep(0.5)
+    store.lost = None
+    await asyncio.sleep(3.0)
+    assert store._store.usage("order", time_now()).blocked_until <= time_now()
+
+
+@virtual_time
+async def test_a_local_share_goes_on_after_a_block_but_not_before_its_quiet_is_over() -> None:
+    store = MadeUp(local_share_pct=50)
+    throttler, _ = make(store, RateLimit("order", 2, 5.0))
+    await throttler.acquire("order")
+    throttler.block(600.0)
+    await asyncio.sleep(0.1)
+    store.lost = "nobody is there"
+    waits = asyncio.create_task(throttler.acquire("order"))
+    await asyncio.sleep(1.0)
+    throttler.unblock()
+    await asyncio.sleep(3.5)
+    assert not waits.done()
+    await asyncio.wait_for(waits, 1.0)

@@ -43,6 +43,9 @@ class Watched:
     def block(self, limit_id: str, until: float, now: float) -> None:
         self.memory.block(limit_id, until, now)
 
+    def unblock(self, limit_id: str, now: float) -> None:
+        self.memory.unblock(limit_id, now)
+
     def observe(self, limit_id: str, seen: Observation, now: float) -> tuple[float, float]:
         return self.memory.observe(limit_id, seen, now)
 

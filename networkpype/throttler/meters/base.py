@@ -22,6 +22,7 @@ class Meter(Protocol):
     held: int
     """Units of calls under way."""
     blocked_until: float
+    """May be set to an earlier instant: the block ends then."""
 
     def counted(self, now: float) -> float:
         """Return the units in use."""

@@ -128,6 +128,10 @@ class LimitStore(Protocol):
         """Admit nothing to this limit before `until`; a block that lasts longer stays."""
         ...
 
+    def unblock(self, limit_id: str, now: float) -> None:
+        """End the block of this limit at `now`, if there is one; its count stays as it is."""
+        ...
+
     def observe(self, limit_id: str, seen: Observation, now: float) -> tuple[float, float]:
         """Correct the count by what the exchange says; return it before and after.
 

@@ -48,6 +48,10 @@ class MemoryStore:
     def block(self, limit_id: str, until: float, now: float) -> None:
         self._meters[limit_id].block(until, now)
 
+    def unblock(self, limit_id: str, now: float) -> None:
+        meter = self._meters[limit_id]
+        meter.blocked_until = min(meter.blocked_until, now)
+
     def observe(self, limit_id: str, seen: Observation, now: float) -> tuple[float, float]:
         return self._meters[limit_id].observe(seen, now)
 

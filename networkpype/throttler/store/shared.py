@@ -43,7 +43,7 @@ class Hold(IntEnum):
     UNTIL_SETTLED = 1
     """It counts until it is settled, and from then on; without a word for the store's lease."""
     PREPARED = 2
-    """It counts for an interval and some time more, in which it may be lifted."""
+    """It counts for an interval, in which it may be lifted, and some time more to tell of that."""
 
 
 class Ask(NamedTuple):
@@ -91,12 +91,13 @@ class Batch:
     """All that one throttler has to tell and to ask, in the order in which it is to be done.
 
     `everything` asks for the usage of all limits. `reset` says that the store may not know all that
-    was sent: it lets nothing go under any limit until all of it has left every window. `blocks` are
-    seconds by limit id.
+    was sent: it lets nothing go under any limit until all of it has left every window. `unblocks`
+    end what was blocked before, and not that pause; `blocks` are seconds by limit id.
     """
 
     reset: bool = False
     everything: bool = False
+    unblocks: Sequence[str] = ()
     blocks: Mapping[str, float] = field(default_factory=dict)
     seen: Sequence[Seen] = ()
     renewals: Sequence[Call] = ()
@@ -112,6 +113,7 @@ class Batch:
             or self.renewals
             or self.refunds
             or self.seen
+            or self.unblocks
             or self.blocks
             or self.reset
             or self.everything
@@ -140,7 +142,8 @@ class Correction(NamedTuple):
 class Reply(NamedTuple):
     """What the store did.
 
-    `waits` has, for each ask, 0 where it was granted and else in how many seconds to ask again.
+    `waits` has, for each ask, 0 where it was granted, and else in how many seconds to ask again:
+    below zero where it may be free before, which nobody knows of calls under way.
     Where `forgot` is true, nothing was done: the store lost its counts since it was asked last, and
     is to be asked the same with `reset`. `had_forgot` tells, after a reset, that it would have said
     so. `paused_s` is for how long it is quiet at most, after a
@@ -160,6 +163,8 @@ class SharedLimits(Protocol):
 
     lease_s: float
     """A call that is held counts for so long after it was renewed last."""
+    guard_s: float
+    """A call that was prepared counts for so long after its interval."""
     before_close: Callable[[], Awaitable[None]] | None
     """Set by the queue: awaited before the way is closed, for what is still to be told."""
     hear: Callable[[], Awaitable[None]] | None

@@ -383,7 +383,6 @@ async def test_pings_go_before_sends_and_sends_before_subscriptions() -> None:
     waited = ["login", "ping", "send 0", "send 1", "subscribe 0", "subscribe 1"]
     assert order == ["first", *waited]
     assert asyncio.get_running_loop().time() == pytest.approx(6 * 1.25)
-    pace.end()
 
 
 async def test_a_reply_to_a_flood_of_pings_never_stops_the_reader() -> None:
