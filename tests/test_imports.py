@@ -127,8 +127,8 @@ INSIDE = (
     | {"auth.access_tokens", "auth.login_steps", "auth.setbacks", "auth.wallet_login"}
     | {"auth.actions", "auth.patterns", "auth.schemes", "exchanges", "signing", "testing"}
     | {"__main__", "cli", "contrib"}
-    | {"shared.clock", "shared.faults", "shared.insist", "shared.link", "shared.routes"}
-    | {"shared.telling"}
+    | {"shared.clock", "shared.counting", "shared.faults", "shared.insist", "shared.link"}
+    | {"shared.routes", "shared.telling"}
 )
 # Classes for networkpype itself in a module that users know.
 INSIDE_CLASSES = {

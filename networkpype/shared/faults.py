@@ -8,7 +8,7 @@ import socket
 import ssl
 from typing import Any, NamedTuple
 
-__all__ = ["fault_of", "too_late", "where_is"]
+__all__ = ["Faulty", "fault_of", "too_late", "where_is"]
 
 # A word such as READONLY or CLUSTERDOWN, with which Redis begins an error.
 _CODE = re.compile(r"[A-Z]{3,20}\b")
@@ -23,8 +23,19 @@ class Fault(NamedTuple):
     is_final: bool = False
 
 
+class Faulty(Exception):
+    """Something is wrong with what answers, or with who was asked."""
+
+    def __init__(self, reason: str, is_final: bool = False) -> None:
+        super().__init__(reason)
+        self.fault = Fault(reason, is_final)
+
+
 def where_is(client: Any) -> str:
     """Return the host and port of a client of redis-py, as far as its settings tell."""
+    node = _first_node(client)
+    if node is not None:
+        return f"Redis Cluster at {node.host}:{node.port}"
     pool = getattr(client, "connection_pool", None)
     service = getattr(pool, "service_name", None)
     if isinstance(service, str):
@@ -39,8 +50,15 @@ def where_is(client: Any) -> str:
 
 def is_tls(client: Any) -> bool:
     """Return whether a client of redis-py speaks TLS."""
-    kind = getattr(getattr(client, "connection_pool", None), "connection_class", None)
+    pool = getattr(client, "connection_pool", None)
+    kind = getattr(_first_node(client) or pool, "connection_class", None)
     return any("SSL" in each.__name__ for each in getattr(kind, "__mro__", ()))
+
+
+def _first_node(client: Any) -> Any:
+    """Return a node of a client of a cluster."""
+    manager = getattr(client, "nodes_manager", None)
+    return next(iter(getattr(manager, "startup_nodes", {}).values()), None)
 
 
 def too_late(timeout_s: float, connecting: bool, client: Any) -> Fault:
@@ -57,9 +75,17 @@ def fault_of(error: BaseException, exceptions: Any, connecting: bool) -> Fault:
     Nothing of its message is quoted, which may hold what Redis was given.
     """
     name, said = type(error).__name__, str(error)
+    if isinstance(error, Faulty):
+        return error.fault
     if isinstance(error, exceptions.AuthenticationError):
         return Fault(f"wrong user or password, or none given ({name})", True)
     if isinstance(error, exceptions.ResponseError):
+        if isinstance(error, exceptions.TryAgainError):
+            return Fault(f"the slot of its keys is being moved ({name})")
+        if isinstance(error, exceptions.AskError):  # MovedError is one
+            return Fault(f"its keys are on another node ({name})")
+        if isinstance(error, exceptions.ClusterDownError):
+            return Fault(f"the cluster is down ({name})")
         code = _CODE.match(said)
         told = f"{name} {code.group()}" if code else name
         lower = said.lower()

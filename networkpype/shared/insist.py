@@ -21,17 +21,17 @@ async def insist(ask: Callable[[], Awaitable[T]], timeout_s: float) -> T:
     Raises RedisLostError.
     """
     deadline = asyncio.timeout(timeout_s)
-    reason = f"no answer within {timeout_s:g} s"
+    reason, is_final = f"no answer within {timeout_s:g} s", False
     try:
         async with deadline:
             while True:
                 try:
                     return await ask()
                 except RedisLostError as error:
-                    reason = error.reason
+                    reason, is_final = error.reason, error.is_final
                 await asyncio.sleep(_RETRY_S)
     except TimeoutError:
         if not deadline.expired():
             raise
     # Out here, without the frames below, which hold what was asked.
-    raise RedisLostError(reason)
+    raise RedisLostError(reason, is_final=is_final)

@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-import os
 import weakref
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from networkpype.errors import ConfigurationError, Outcome, TransportError
-from networkpype.shared.clock import ServerClock
-from networkpype.shared.link import Prepared, RedisLink, RedisLostError, Script
-from networkpype.shared.telling import Known, Subject, Telling
-from networkpype.throttler.kinds import LimitKind
-from networkpype.throttler.store.base import Capacity
-from networkpype.throttler.store.shared import (
-    Batch,
-    Correction,
-    Reply,
-    SharedUsage,
-    StoreLostError,
-)
+from networkpype.shared.counting import RedisLimits
+from networkpype.shared.link import RedisLink, RedisLostError
+from networkpype.throttler.store.shared import Batch, StoreLostError
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+    from redis.asyncio.cluster import RedisCluster
 
 __all__ = ["RedisLimitStore"]
-
-_SCRIPT = Script(files("networkpype.shared").joinpath("limits.lua").read_text(encoding="utf-8"))
-_GRANTED = (0.0,)
-_GRACE_S = 2.0
-"""After a restart of Redis, for all who share it to come back: the longest wait between two tries
-to reach it, and the time that one takes."""
 
 
 class RedisLimitStore:
@@ -70,13 +51,14 @@ class RedisLimitStore:
     count, `most_paused_s` at most: below the longest interval, limits may be broken then. Let Redis
     keep its data (appendonly) rather.
 
-    `redis` is a URL or a client of `redis.asyncio`, which stays yours to close. Needs the extra
-    `redis`. Raises MissingExtraError, and ConfigurationError for a wrong argument.
+    `redis` is a URL or a client of `redis.asyncio`, which stays yours to close: a `Redis`, a
+    `RedisCluster`, or the `master_for` of a `Sentinel`. Needs the extra `redis`. Raises
+    MissingExtraError, and ConfigurationError for a wrong argument.
     """
 
     def __init__(
         self,
-        redis: Redis | str,
+        redis: Redis | RedisCluster | str,
         *,
         name: str,
         lease_s: float = 10.0,
@@ -171,175 +153,6 @@ class RedisLimitStore:
         return StoreLostError(self._lost, error.is_final and not self._worked)
 
 
-class RedisLimits:
-    """One throttler's way to the counts in Redis: what it knows of them, and runs of the script."""
-
-    script = _SCRIPT
-    clock = Script("return redis.call('TIME')")
-
-    def __init__(self, store: RedisLimitStore, link: RedisLink) -> None:
-        self.lease_s, self.guard_s = store.lease_s, store.timeout_s
-        self.before_close: Callable[[], Awaitable[None]] | None = None
-        self.hear: Callable[[], Awaitable[None]] | None = None
-        self._link = link
-        self._most_paused_s = store.most_paused_s
-        self._clock = ServerClock()
-        self._store = store
-        self._limits: Mapping[str, Capacity] = {}
-        self._be_someone()
-        self._paused_s = 0.0
-        self._born = ""
-        self._at_us = 0
-        self._server = ""
-        self._known_until = -math.inf
-        self._made_at = 0.0
-
-    def _be_someone(self) -> None:
-        store = self._store
-        self._pid = os.getpid()
-        self._telling = Telling(
-            self.script,
-            f"{{networkpype:{store.name}}}",
-            store.lease_s,
-            self.guard_s,
-            _GRACE_S + store.timeout_s,
-            store.most_paused_s,
-            self._clock.estimate,
-        )
-        self._process = self._telling.process.encode()
-
-    def configure(self, limits: Mapping[str, Capacity]) -> None:
-        self._limits = limits
-        self._telling.configure(limits)
-        longest_s = max(map(_pause_s, limits.values()), default=0.0)
-        self._paused_s = min(longest_s, self._most_paused_s)
-
-    async def run(self, batch: Batch, now: Callable[[], float]) -> Reply:
-        link = self._link
-        if os.getpid() != self._pid:
-            # Forked: calls of two processes must not be counted under the same numbers.
-            self._be_someone()
-            self._telling.configure(self._limits)
-        was_connected, self._made_at = link.connected, now()
-        try:
-            if was_connected:
-                short = self._short(batch, now)
-                if short is not None:
-                    return await self._run_short(short, batch, now)
-            return await self._exchange(batch, now)
-        except RedisLostError as error:
-            if error.late or not was_connected:
-                raise self._store.missed(error) from None
-        # A connection that nobody used for a while is often dead; that is not yet a loss.
-        asks = [ask._replace(again=True) for ask in batch.asks]
-        try:
-            return await self._exchange(replace(batch, asks=asks), now)
-        except RedisLostError as error:
-            raise self._store.missed(error) from None
-
-    async def close(self) -> None:
-        """Tell Redis what is to be told and close the connection, each within the deadline."""
-        try:
-            if self.before_close is not None:
-                await self.before_close()
-        finally:
-            await self._link.close()
-
-    def _known(self, now: float) -> Known:
-        if now > self._known_until:  # what is that old, Redis itself forgets
-            self._born, self._at_us = "", 0
-        server = self._link.server
-        return Known(self._born, self._at_us, server, self._server not in ("", server))
-
-    def _short(self, batch: Batch, now: Callable[[], float]) -> Prepared | None:
-        """Return the short form of a batch that is one ask, for the first time, and no more."""
-        asks = batch.asks
-        if len(asks) != 1 or asks[0].again or asks[0].waited_s or not batch.is_lone:
-            return None
-        known = self._known(now())
-        return self._telling.short(asks[0], known) if known.born and not known.moved else None
-
-    async def _run_short(self, short: Prepared, batch: Batch, now: Callable[[], float]) -> Reply:
-        call = b"%b.%d" % (self._process, batch.asks[0].call_id)
-        sent_at = now()
-        told = await self._link.run_prepared(short, call, b"%d" % self._at_us)
-        if told[:1] in (b"[", "["):
-            return self._read(told, batch, self._telling.subject(batch), sent_at, now())
-        seconds, us, *used = told.split()
-        usage = {
-            charge.limit_id: self._usage_of(charge.limit_id, units)
-            for charge, units in zip(batch.asks[0].charges, used, strict=True)
-        }
-        at_us = int(seconds) * 1_000_000 + int(us)
-        return self._note(at_us, sent_at, now(), False) or Reply(False, _GRANTED, usage)
-
-    async def _exchange(self, batch: Batch, now: Callable[[], float]) -> Reply:
-        telling, link = self._telling, self._link
-        if not link.connected:
-            await link.connect()
-        if telling.has_fixed and self._clock.unknown:
-            sent_at = now()
-            seconds, us = await link.run(self.clock, telling.everything.keys[:1], ())
-            self._clock.sample(int(seconds) + int(us) / 1e6, sent_at, now())
-        return await self._tell(batch, telling.subject(batch), now)
-
-    async def _tell(self, batch: Batch, subject: Subject, now: Callable[[], float]) -> Reply:
-        sent_at = now()
-        known = self._known(sent_at)
-        text = self._telling.text(batch, subject, known, sent_at, self._made_at)
-        told = await self._link.run(self.script, subject.keys, (text,))
-        return self._read(told, batch, subject, sent_at, now())
-
-    def _read(
-        self, told: bytes | str, batch: Batch, subject: Subject, sent_at: float, came_at: float
-    ) -> Reply:
-        status, at, *rest = json.loads(told)
-        if status == "forgot":
-            self._clock.sample(int(at) / 1e6, sent_at, came_at)
-            self._born, self._at_us = "", 0
-            return Reply(True)
-        self._born, waits, usage, corrections, quiet_us, forgot = rest
-        return self._note(int(at), sent_at, came_at, batch.reset) or Reply(
-            False,
-            [wait / 1e6 for wait in waits],
-            {
-                name: SharedUsage(units, blocked_us / 1e6, sum(free_us) / 1e6)
-                for name, (units, blocked_us, *free_us) in zip(subject.names, usage, strict=True)
-            },
-            [
-                Correction(seen.limit_id, before, after)
-                for seen, (before, after) in zip(batch.seen, corrections, strict=True)
-            ],
-            max(quiet_us / 1e6, self._paused_s if batch.reset else 0.0),
-            forgot,
-        )
-
-    def _usage_of(self, limit_id: str, told: bytes | str) -> SharedUsage:
-        """Read what the short way tells: the units used and, where that is all, till when.
-
-        A call that is held may end at once.
-        """
-        try:
-            return SharedUsage(float(told), 0.0)
-        except ValueError:
-            used, free_us = told.split(b":" if isinstance(told, bytes) else ":")  # type: ignore[arg-type]
-        limit = self._limits[limit_id]
-        return SharedUsage(
-            float(used), 0.0, min(float(free_us) / 1e6, limit.time_interval + limit.margin_s)
-        )
-
-    def _note(self, at_us: int, sent_at: float, came_at: float, reset: bool) -> Reply | None:
-        """Note when it was done; where a clock was set anew since the last, all is in doubt."""
-        stepped = self._clock.sample(at_us / 1e6, sent_at, came_at)
-        self._store.heard()
-        self._at_us, self._server = at_us, self._link.server
-        self._known_until = sent_at + self._telling.life_s
-        return Reply(True) if stepped and not reset else None
-
-    def __repr__(self) -> str:
-        return f"RedisLimits({self._link!r})"
-
-
 def _check_percentage(percent: object) -> None:
     if isinstance(percent, (int, float)) and not isinstance(percent, bool) and 1 <= percent <= 100:
         return
@@ -349,10 +162,3 @@ def _check_percentage(percent: object) -> None:
     raise ConfigurationError(
         f"local_share_pct is a percentage from 1 to 100, got {percent!r}{hint}"
     )
-
-
-def _pause_s(capacity: Capacity) -> float:
-    """Return for how long the script keeps a limit quiet after a reset."""
-    if capacity.per_second:
-        return max(1.0, capacity.units / capacity.per_second)
-    return 1.0 if capacity.kind is LimitKind.CONCURRENT else max(1.0, capacity.time_interval)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from networkpype.deadline import Deadline, Deadlines
 from networkpype.errors import ConfigurationError, MissingExtraError, Outcome, TransportError
-from networkpype.shared.faults import fault_of, too_late, where_is
+from networkpype.shared.faults import Faulty, fault_of, too_late, where_is
+from networkpype.shared.routes import disconnect, route_of
+from networkpype.shared.whose import run_id_in
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from redis.asyncio import Redis, RedisCluster
 
 __all__ = ["Prepared", "RedisLink", "RedisLostError", "Script"]
 
@@ -73,27 +75,33 @@ class Prepared:
         return self._head + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in last])
 
 
+class _NewServerError(Exception):
+    """What is to be run was written for another server."""
+
+
 class RedisLink:
     """Runs scripts on one connection of its own, one at a time.
 
-    `redis` is a URL or a client of `redis.asyncio`. A client stays its owner's: of its pool's kind
-    and settings, a connection is made here, and closed here; through a `RedisCluster`, which has
-    no such pool, commands go as they are. The connection is made when it is first needed, and anew
-    after every failure and on another event loop.
+    `redis` is a URL or a client of `redis.asyncio`: a `Redis`, what `Sentinel.master_for` returns,
+    or a `RedisCluster`. A client stays its owner's: with its settings, a connection is made here,
+    and closed here. It is made when it is first needed, and anew after every failure and on another
+    event loop; to the master that the sentinels name then, to the node that has the slot of the
+    keys then. `tells_server` is whether what is run was told `server`.
 
     Raises MissingExtraError where redis-py is not installed, ConfigurationError for anything else.
     """
 
-    def __init__(self, redis: Redis | str, *, timeout_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        redis: Redis | RedisCluster | str,
+        *,
+        timeout_s: float = 1.0,
+        tells_server: bool = True,
+    ) -> None:
         self._exceptions = _redis("redis.exceptions")
         self._owned = isinstance(redis, str)
         self._client: Any = _from_url(redis) if isinstance(redis, str) else redis
-        is_client = callable(getattr(self._client, "execute_command", None))
-        if not is_client or _is_sync(self._client):
-            raise ConfigurationError(
-                "redis is a URL such as redis://127.0.0.1:6379/0 or a client of redis.asyncio, "
-                f"got {_name_of(redis)}"
-            )
+        self._route = route_of(self._client)
         self.where = where_is(self._client)
         """Host and port, where the client tells."""
         if isinstance(timeout_s, bool) or not 0 < timeout_s < float("inf"):
@@ -101,18 +109,21 @@ class RedisLink:
         self.timeout_s = timeout_s
         self.server = ""
         """The `run_id` of the server that answered last, another one after each of its starts."""
-        self._pool: Any = getattr(self._client, "connection_pool", None)
+        self._tells_server = tells_server
         self._connection: Any = None
+        self._key = ""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turn = asyncio.Lock()
         self._deadlines = Deadlines()
-        no_backoff = _redis("redis.backoff").NoBackoff()
-        self._once = _redis("redis.asyncio.retry").Retry(no_backoff, 0)
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection, so that `server` is known; always so for a cluster."""
-        return self._pool is None or self._connection is not None
+        """Whether there is a connection, so that `server` is known.
+
+        Always so for a cluster: only a run finds the node of its keys. Where that is another server
+        than the one known before, it runs nothing, and raises RedisLostError; the next run does.
+        """
+        return self._route.is_cluster or self._connection is not None
 
     async def connect(self) -> None:
         """Make the connection and ask whose it is, where there is none. Raises RedisLostError."""
@@ -158,26 +169,22 @@ class RedisLink:
         running = asyncio.get_running_loop()
         if running is not self._loop:
             self._adopt(running)
-        late = False
+        late, told = False, self.server
         async with self._turn:
             try:
                 with Deadline(self._deadlines, self.timeout_s):
-                    if self._pool is not None and self._connection is None:
-                        await self._connect()
                     if script is None:
-                        return None
-                    try:
-                        if prepared is not None and self._connection is not None:
-                            return await self._send(prepared.packed(last))
-                        words: tuple[str | bytes, ...] = (str(len(keys)), *keys, *arguments, *last)
-                        return await self._command("EVALSHA", script.sha, *words)
-                    except self._exceptions.NoScriptError:  # started again, or flushed
-                        words = (str(len(keys)), *keys, *arguments, *last)
-                        return await self._command("EVAL", script.text, *words)
+                        return await self._ready("")
+                    await self._ready(keys[0] if keys else "")
+                    if self._route.is_cluster and self._tells_server and self.server != told:
+                        raise _NewServerError
+                    return await self._run(script, keys, arguments, prepared, last)
             except TimeoutError:
-                late, fault = True, too_late(self.timeout_s, not self.connected, self._client)
-            except (OSError, EOFError, self._exceptions.RedisError) as error:
-                fault = fault_of(error, self._exceptions, not self.connected)
+                late, fault = True, too_late(self.timeout_s, self._connection is None, self._client)
+            except _NewServerError:
+                raise RedisLostError("its keys are on another server than before") from None
+            except (OSError, EOFError, Faulty, self._exceptions.RedisError) as error:
+                fault = fault_of(error, self._exceptions, self._connection is None)
             except BaseException:
                 # Cancelled half-way: the next answer on this connection would be this one's.
                 await self._drop()
@@ -186,9 +193,41 @@ class RedisLink:
         # Not "from": what redis-py says may quote what it was given.
         raise RedisLostError(fault.reason, late, fault.is_final)
 
+    async def _run(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        arguments: Sequence[str | bytes],
+        prepared: Prepared | None,
+        last: Sequence[bytes],
+    ) -> Any:
+        try:
+            if prepared is not None:
+                return await self._send(prepared.packed(last))
+            return await self._command(
+                "EVALSHA", script.sha, str(len(keys)), *keys, *arguments, *last
+            )
+        except self._exceptions.NoScriptError:  # started again, or flushed
+            words = ("EVAL", script.text, str(len(keys)), *keys, *arguments, *last)
+            return await self._command(*words)
+        except self._exceptions.MovedError:
+            raise
+        except self._exceptions.AskError as error:
+            # The slot is on its way to another node, and these keys are there already.
+            words = ("EVAL", script.text, str(len(keys)), *keys, *arguments, *last)
+            return await self._asking(error.host, error.port, words)
+
+    async def _asking(self, host: str, port: int, words: Sequence[str | bytes]) -> Any:
+        connection = await self._route.redirect(host, port)
+        try:
+            packed = _packed(("ASKING",), 1) + _packed(words, len(words))
+            await connection.send_packed_command(packed, check_health=False)
+            await connection.read_response()
+            return await connection.read_response()
+        finally:
+            await disconnect(connection)
+
     async def _command(self, *words: str | bytes) -> Any:
-        if self._connection is None:
-            return await self._client.execute_command(*words)
         return await self._send(_packed(words, len(words)))
 
     async def _send(self, packed: bytes) -> Any:
@@ -198,29 +237,30 @@ class RedisLink:
         await connection.send_packed_command(packed, check_health=False)
         return await connection.read_response()
 
-    async def _connect(self) -> None:
-        connection = self._pool.make_connection()
-        # Who asks asks again: more tries here take all the time there is, and hide what is wrong.
-        connection.retry = self._once
-        try:
-            await connection.connect()
-            # The deadline here is over all of it; theirs costs a task for every command.
-            connection.socket_timeout = None
-            self._connection = connection
-            self.server = await self._whose()
-        except BaseException:
-            self._connection = connection
-            await self._drop()
-            raise
+    async def _ready(self, key: str) -> None:
+        """Have a connection to the server of the key; none of a cluster before there is a key."""
+        if self._route.is_cluster:
+            if not key:
+                return
+            if key != self._key:
+                await self._drop()
+                self._key = key
+        if self._connection is None:
+            # A third of the time: who does not answer then leaves some for who does.
+            self._connection = await self._route.connect(key, self.timeout_s / 3)
+            try:
+                # The deadline here is over all of it; theirs costs a task for every command.
+                self._connection.socket_timeout = None
+                self.server = await self._whose()
+            except BaseException:
+                await self._drop()
+                raise
 
     async def _whose(self) -> str:
-        try:
+        told = None
+        with suppress(self._exceptions.NoPermissionError):
             told = await self._command("INFO", "server")
-        except self._exceptions.NoPermissionError:
-            return ""
-        text = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
-        found = re.search(r"^run_id:(\w+)", text, re.MULTILINE)
-        return found.group(1) if found else ""
+        return run_id_in(told, self._route.only_mode, self._route.needs_server)
 
     def _adopt(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is not None and not self._loop.is_closed() and self._loop.is_running():
@@ -235,9 +275,9 @@ class RedisLink:
         if connection is not None and self._loop is asyncio.get_running_loop():
             try:
                 async with asyncio.timeout(self.timeout_s):
-                    await connection.disconnect(nowait=True)
-            except (OSError, self._exceptions.RedisError):
-                pass  # it is gone already
+                    await disconnect(connection)
+            except TimeoutError:
+                pass
 
 
 def _redis(module: str) -> Any:
@@ -259,16 +299,6 @@ def _from_url(url: str) -> Any:
         "the URL of Redis is not one; write redis://host:port/db, rediss://... for TLS, or "
         "unix:///path"
     )
-
-
-def _name_of(client: object) -> str:
-    kind = type(client)
-    return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-
-
-def _is_sync(client: Any) -> bool:
-    blocking = _redis("redis")
-    return isinstance(client, (blocking.Redis, blocking.RedisCluster))
 
 
 def _packed(words: Sequence[str | bytes], size: int) -> bytes:

@@ -18,7 +18,7 @@ from networkpype.signing.encodings import check_known
 from networkpype.signing.nonces import PER_SECOND, NonceUnit
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from redis.asyncio import Redis, RedisCluster
 
 __all__ = ["RedisNonces"]
 
@@ -54,20 +54,21 @@ class RedisNonces:
     (appendonly); else the exchange may refuse what follows until the time has caught up.
 
     Where Redis gives none for `timeout_s`, the signature raises SharedNonceError (NOT_SENT). Keep
-    it below the `preparation_s` of a concurrent limit (5 s).
+    it below the `preparation_s` of a concurrent limit (5 s). What no waiting mends (a wrong
+    password, a node of a cluster passed as one Redis) is a ConfigurationError until it has worked.
 
     Requests of two processes may overtake each other on their way, and those of one process too:
     hold a ``RateLimit.concurrent(..., 1)`` for the key, which a `RedisLimitStore` shares as well,
     or have the exchange accept nonces out of order, where it can (Kraken's nonce window).
 
-    `redis` is a URL or a client of `redis.asyncio`, which stays yours to close. One instance serves
-    one event loop. Needs the extra `redis`. Raises MissingExtraError, and ConfigurationError for a
-    wrong argument.
+    `redis` is a URL or a client of `redis.asyncio`, also of a cluster or of sentinels, which stays
+    yours to close. One instance serves one event loop. Needs the extra `redis`. Raises
+    MissingExtraError, and ConfigurationError for a wrong argument.
     """
 
     def __init__(
         self,
-        redis: Redis | str,
+        redis: Redis | RedisCluster | str,
         *,
         name: str,
         unit: NonceUnit = "ms",
@@ -93,7 +94,10 @@ class RedisNonces:
             # A nonce that was given and did not arrive is skipped: asking again is safe.
             return await insist(self._ask, self._timeout_s)
         except RedisLostError as error:
-            reason = error.reason
+            reason, is_final = error.reason, error.is_final
+        if is_final and not self._last:
+            # Once it has worked it is no fault of anybody's settings.
+            raise ConfigurationError(f"{self._link.where}: {reason}")
         raise SharedNonceError(reason)
 
     async def close(self) -> None:

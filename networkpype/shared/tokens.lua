@@ -1,10 +1,11 @@
 -- Keeps the tokens of one account, and the seat of whoever refreshes them.
 --
 -- KEYS[1] is a hash, the access token: `access`, `expires`, `life` (ms), `gen`. KEYS[2] is a hash that
--- outlives it: `refresh`, `gen`. KEYS[3] is the seat: who has it. ARGV: what is asked, who asks, and
+-- outlives it: `refresh`, `gen`. KEYS[3] is the seat: who has it. KEYS[4] is a digest of the refresh
+-- token that the exchange refused, and how. ARGV: what is asked, who asks, and
 -- for "enter": lease (ms), the generation that is held, the access token that was refused;
 -- for "keep": the generation before, access, expires, life (ms), refresh, its life (ms);
--- for "leave": nothing more.
+-- for "leave": what the exchange refused, or nothing, and for how long that is kept (ms).
 
 local asked, who = ARGV[1], ARGV[2]
 local seated = redis.call('GET', KEYS[3])
@@ -34,7 +35,7 @@ if asked == 'enter' then
     return {'wait'}
   end
   redis.call('SET', KEYS[3], who, 'PX', lease)
-  return {'lead', refresh, string.format('%d', gen)}
+  return {'lead', refresh, string.format('%d', gen), redis.call('GET', KEYS[4]) or ''}
 end
 
 if asked == 'keep' then
@@ -53,12 +54,16 @@ if asked == 'keep' then
   end
   redis.call('HSET', KEYS[2], 'refresh', refresh, 'gen', gen)
   redis.call('PEXPIRE', KEYS[2], ARGV[8])
+  redis.call('DEL', KEYS[4])
   if seated == who then
     redis.call('DEL', KEYS[3])
   end
   return told(there())
 end
 
+if ARGV[3] ~= '' then
+  redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[4])
+end
 if seated == who then
   redis.call('DEL', KEYS[3])
 end

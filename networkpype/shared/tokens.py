@@ -8,18 +8,28 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from networkpype.auth.access_tokens import HeldTokens
-from networkpype.errors import ConfigurationError, Outcome, RequestTimeoutError, SharedTokenError
+from networkpype.errors import (
+    AuthenticationError,
+    AuthenticationFailure,
+    ConfigurationError,
+    HTTPStatusError,
+    NetworkpypeError,
+    Outcome,
+    RequestTimeoutError,
+    SharedTokenError,
+)
 from networkpype.shared.insist import insist
 from networkpype.shared.link import RedisLink, RedisLostError, Script
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from redis.asyncio import Redis, RedisCluster
 
 __all__ = ["RedisTokens"]
 
@@ -28,6 +38,10 @@ _POLL_S = 0.05
 _LEASE_USED = 0.9
 """The part of its lease that a refresh may take: afterwards another process may have begun one."""
 _LONGEST_S = 10 * 365 * 86_400.0
+_REFUSED_S = 600.0
+"""For how long nobody tries again what the exchange refused: it may lock an account that does."""
+_HTTP_401 = "HTTP 401"
+_OF_THE_TOKEN = (AuthenticationFailure.REJECTED, AuthenticationFailure.EXPIRED)
 Word = str | SecretStr
 
 
@@ -37,6 +51,7 @@ class _Answer:
 
     kind: str
     tokens: HeldTokens
+    refused: str = ""
 
 
 class RedisTokens:
@@ -55,23 +70,29 @@ class RedisTokens:
     have spent the refresh token: the exchange refuses the next then (AuthenticationError). A
     refresh may take nine tenths of `lease_s`, its wait for a rate limit included.
 
+    A refresh token that the exchange refused (AuthenticationError, or HTTP 401) is tried by no
+    process for ten minutes, for an account may be locked by that: each raises the same error, but
+    with NOT_SENT.
+
     **Redis holds secrets then**: access token and refresh token as they are, the one until it ends,
     the other for `refresh_lifetime_s`. Let nobody else read it: a password or ACL, TLS
     (``rediss://``), and an eye on MONITOR, SLOWLOG, dumps and replicas, which show them too. They
     stand under a digest of the credentials, which is none.
 
     Where Redis does not answer for `timeout_s`, no token is refreshed: SharedTokenError (NOT_SENT);
-    the one that a process has it goes on using. Redis should keep its data (appendonly): a refresh
-    token that is lost with it is known to the process alone that got it.
+    the one that a process has it goes on using. What no waiting mends (a wrong password, a node of
+    a cluster passed as one Redis) is a ConfigurationError until it has worked. Redis should keep
+    its data (appendonly): a refresh token that is lost with it is known to the process alone that
+    got it.
 
-    `redis` is a URL or a client of `redis.asyncio`, which stays yours to close. One instance serves
-    one event loop. Needs the extra `redis`. Raises MissingExtraError, and ConfigurationError for a
-    wrong argument.
+    `redis` is a URL or a client of `redis.asyncio`, also of a cluster or of sentinels, which stays
+    yours to close. One instance serves one event loop. Needs the extra `redis`. Raises
+    MissingExtraError, and ConfigurationError for a wrong argument.
     """
 
     def __init__(
         self,
-        redis: Redis | str,
+        redis: Redis | RedisCluster | str,
         *,
         name: str,
         lease_s: float = 30.0,
@@ -88,10 +109,11 @@ class RedisTokens:
             is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
             if not is_number or not 0 < seconds <= _LONGEST_S:
                 raise ConfigurationError(f"{option} is seconds above 0, got {seconds!r}")
-        self._link = RedisLink(redis, timeout_s=timeout_s)
+        self._link = RedisLink(redis, timeout_s=timeout_s, tells_server=False)
         self.name = name
         self._lease_s, self._wait_s, self._timeout_s = lease_s, wait_s, timeout_s
         self._refresh_lifetime_s = refresh_lifetime_s
+        self._worked = False
 
     async def renewed(
         self,
@@ -103,6 +125,7 @@ class RedisTokens:
     ) -> HeldTokens:
         """See `TokenStore.renewed`; AccessTokens calls it."""
         loop = asyncio.get_running_loop()
+        latest: HeldTokens | None = None
         who, give_up_at = secrets.token_hex(8), loop.time() + self._wait_s
         try:
             while True:
@@ -118,9 +141,10 @@ class RedisTokens:
                     )
                 await asyncio.sleep(_POLL_S)
             latest = _later(held, answer.tokens)
+            _check_refused(latest, answer.refused)
             fresh = await self._led(refresh, latest, began_at + self._lease_s * _LEASE_USED)
-        except BaseException:
-            await self._leave(account, who)
+        except BaseException as error:
+            await self._leave(account, who, _refusal(latest, error))
             raise
         fresh = replace(fresh, generation=latest.generation)
         return await self._keep(account, who, fresh, now)
@@ -185,40 +209,47 @@ class RedisTokens:
             reason = error.reason
         raise SharedTokenError(reason, Outcome.UNKNOWN)
 
-    async def _leave(self, account: str, who: str) -> None:
+    async def _leave(self, account: str, who: str, refused: str) -> None:
         """Let the next one go, unless Redis is not there: the lease ends by itself."""
         with suppress(RedisLostError):
-            await self._run(account, ["leave", who])
+            await self._run(account, ["leave", who, refused, _ms(_REFUSED_S)])
 
     async def _ask(self, account: str, words: Sequence[Word], timeout_s: float) -> _Answer:
         try:
-            return await insist(partial(self._run, account, words), timeout_s)
+            answer = await insist(partial(self._run, account, words), timeout_s)
         except RedisLostError as error:
-            reason = error.reason
+            reason, is_final = error.reason, error.is_final
+        else:
+            self._worked = True
+            return answer
+        if is_final and not self._worked:
+            # Once it has worked it is no fault of anybody's settings.
+            raise ConfigurationError(f"{self._link.where}: {reason}")
         raise SharedTokenError(reason)
 
     async def _run(self, account: str, words: Sequence[Word]) -> _Answer:
         here = f"{{networkpype:{self.name}:{account}}}:"
-        keys = [f"{here}{part}" for part in ("access", "refresh", "refresher")]
+        keys = [f"{here}{part}" for part in ("access", "refresh", "refresher", "refused")]
         try:
             # In no local variable, which a traceback may print.
             return _read(await self._link.run(_SCRIPT, keys, [_plain(word) for word in words]))
         except RedisLostError as error:
-            reason = error.reason
+            reason, is_final = error.reason, error.is_final
         except ValueError:
-            reason = "an answer that the script does not give"
-        raise RedisLostError(reason)
+            reason, is_final = "an answer that the script does not give", False
+        raise RedisLostError(reason, is_final=is_final)
 
 
 def _read(reply: Any) -> _Answer:
     kind, *rest = (each.decode() if isinstance(each, bytes) else str(each) for each in reply)
-    access, expires, refresh, generation = "", "", "", "0"
+    access, expires, refresh, generation, refused = "", "", "", "0", ""
     if kind == "token":
         access, expires, refresh, generation = rest
     elif kind == "lead":
-        refresh, generation = rest
+        refresh, generation, refused = rest
     ends = float(expires) if expires else None
-    return _Answer(kind, HeldTokens(SecretStr(access), ends, SecretStr(refresh), int(generation)))
+    tokens = HeldTokens(SecretStr(access), ends, SecretStr(refresh), int(generation))
+    return _Answer(kind, tokens, refused)
 
 
 def _later(held: HeldTokens, kept: HeldTokens) -> HeldTokens:
@@ -227,6 +258,40 @@ def _later(held: HeldTokens, kept: HeldTokens) -> HeldTokens:
         generation = max(kept.generation, held.generation)
         return replace(held, generation=generation)
     return replace(held, refresh=kept.refresh, generation=kept.generation)
+
+
+def _refusal(latest: HeldTokens | None, error: BaseException) -> str:
+    """Return what tells others that the exchange refused a refresh token; empty where not."""
+    digest = "" if latest is None else _digest(latest)
+    if not digest or not isinstance(error, NetworkpypeError):
+        return ""
+    if error.outcome is not Outcome.REJECTED:
+        return ""
+    if isinstance(error, AuthenticationError):
+        return f"{digest}:{error.reason.value}" if error.reason in _OF_THE_TOKEN else ""
+    # A refresh is no private request, so its 401 is a status as any other.
+    is_refused = isinstance(error, HTTPStatusError) and error.status == 401
+    return f"{digest}:{_HTTP_401}" if is_refused else ""
+
+
+def _check_refused(latest: HeldTokens, refused: str) -> None:
+    """Raise what whoever tried this refresh token got, for it would be the same again."""
+    digest, _, how = refused.partition(":")
+    if not digest or digest != _digest(latest):
+        return
+    said = (
+        f"the exchange refused the refresh token ({how}) when a process tried it, less than "
+        f"{_REFUSED_S / 60:g} minutes ago, so it was not tried again; pass Credentials(secret=...) "
+        "with a new one"
+    )
+    if how == _HTTP_401:
+        raise HTTPStatusError(said, status=401, outcome=Outcome.NOT_SENT)
+    raise AuthenticationError(said, reason=AuthenticationFailure(how), outcome=Outcome.NOT_SENT)
+
+
+def _digest(tokens: HeldTokens) -> str:
+    refresh = tokens.refresh.get_secret_value()
+    return sha256(refresh.encode("utf-8", "surrogateescape")).hexdigest() if refresh else ""
 
 
 def _plain(word: Word) -> str:

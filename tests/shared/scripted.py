@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from networkpype.shared.limits import RedisLimits, RedisLimitStore
+from networkpype.shared.counting import SOURCE, RedisLimits
+from networkpype.shared.limits import RedisLimitStore
 from networkpype.shared.link import RedisLink, Script
 from networkpype.throttler.store.base import Capacity, Charge
 from networkpype.throttler.store.shared import Ask, Batch, Call, Hold, Reply
@@ -16,17 +16,14 @@ from tests.shared.own_redis import OwnRedis
 __all__ = ["START_S", "Scripted", "Side"]
 
 START_S = 1_800_000_000
-_SOURCE = Path(__file__).parents[2] / "networkpype" / "shared" / "limits.lua"
 _TIME = "redis.call('TIME')"
-_TEXT = _SOURCE.read_text(encoding="utf-8")
-assert _TEXT.count(_TIME) == 1
-
+assert SOURCE.count(_TIME) == 1
 
 _OURS = "redis.call('HMGET', 'clock', 's', 'us')"
 
 
 class _Limits(RedisLimits):
-    script = Script(_TEXT.replace(_TIME, _OURS))
+    script = Script(SOURCE.replace(_TIME, _OURS))
     clock = Script(f"return {_OURS}")
 
 

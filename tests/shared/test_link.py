@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -116,22 +117,20 @@ async def test_a_client_stays_its_owners(redis: OwnRedis) -> None:
         await link.close()
 
 
-async def test_a_client_without_a_pool_is_asked_as_it_is(redis: OwnRedis) -> None:
-    """As `RedisCluster` is one."""
-    from redis.asyncio import Redis
+def test_what_is_no_client_of_one_redis_is_refused_with_what_to_pass() -> None:
+    import redis as blocking
+    from redis.asyncio.sentinel import Sentinel
 
-    class Cluster:
-        def __init__(self, client: Redis) -> None:
-            self.execute_command = client.execute_command
-
-    async with Redis(port=redis.port) as client:
-        link = RedisLink(Cluster(client))  # type: ignore[arg-type]
-        assert link.connected
-        assert await link.run(COUNT, ["{k}"], []) == 1
-        assert await link.run(COUNT, ["{k}"], []) == 2
-        assert link.server == ""
-        await link.close()
-        assert await client.ping()
+    sentinels: Any = Sentinel([("127.0.0.1", 1)])  # type: ignore[no-untyped-call]
+    kinds: list[tuple[Any, str]] = [
+        (object(), r"got object"),
+        (blocking.Redis(), r"redis\.asyncio, got redis\.client\.Redis"),
+        (sentinels, r'Sentinel\(\.\.\.\)\.master_for\("name of the service"\)'),
+        (sentinels.slave_for("main"), r'pass Sentinel\(\.\.\.\)\.master_for\("main"\)'),
+    ]
+    for given, said in kinds:
+        with pytest.raises(ConfigurationError, match=said):
+            RedisLink(given)
 
 
 def test_it_serves_one_loop_after_another(redis_url: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from networkpype import AsyncThrottler, ConnectionManagersFactory, RateLimit
 from networkpype.auth.access_tokens import AccessTokens, HeldTokens
@@ -24,7 +25,10 @@ from networkpype.auth.scheme_auth import SchemeAuth
 from networkpype.credentials import Credentials
 from networkpype.errors import (
     AuthenticationError,
+    AuthenticationFailure,
     ConfigurationError,
+    HTTPStatusError,
+    NetworkpypeError,
     Outcome,
     RequestTimeoutError,
     SharedTokenError,
@@ -164,7 +168,8 @@ async def told(redis: OwnRedis) -> dict[str, Any]:
     found = {}
     for key in await redis.say("KEYS", "*"):
         kind = key.rpartition(":")[2]
-        value = await redis.say(*(("GET", key) if kind == "refresher" else ("HGETALL", key)))
+        is_text = kind in ("refresher", "refused")
+        value = await redis.say("GET" if is_text else "HGETALL", key)
         found[kind] = (value, int(await redis.say("PTTL", key)))
     return found
 
@@ -423,19 +428,111 @@ async def test_a_store_that_was_set_back_gives_no_older_token(
     assert refreshes(venue) == 3
 
 
-async def test_a_refusal_is_told_and_lets_the_next_one_go(
-    venue: MockETHGas, redis: OwnRedis
-) -> None:
+async def test_a_refusal_is_told_to_all_and_tried_once(venue: MockETHGas, redis: OwnRedis) -> None:
     credentials = fresh_only(venue)
     venue.account.revoke(venue.credentials.reveal("secret"))
-    async with Account(venue, redis, credentials) as one:
-        for _ in range(2):
-            began = time.monotonic()
-            with pytest.raises((AuthenticationError, OSError)):
-                await one.dial()
-            assert time.monotonic() - began < 2
-    assert "refresher" not in await told(redis)
-    assert refreshes(venue) == 2
+    errors: list[HTTPStatusError] = []
+    async with (
+        Account(venue, redis, credentials) as one,
+        Account(venue, redis, credentials) as other,
+    ):
+        for account in (one, other, one, other):
+            with pytest.raises(HTTPStatusError) as raised:
+                await account.dial()
+            errors.append(raised.value)
+        assert "refresher" not in await told(redis)
+        assert refreshes(venue) == 1
+        assert [each.status for each in errors] == [401] * 4
+        rejected, not_sent = Outcome.REJECTED, Outcome.NOT_SENT
+        assert [each.outcome for each in errors] == [rejected, not_sent, not_sent, not_sent]
+        assert "so it was not tried again; pass Credentials(secret=" in str(errors[1])
+        # It is forgotten after a while: that exchange may be well again.
+        refused, left_ms = (await told(redis))["refused"]
+        assert venue.credentials.reveal("secret") not in refused
+        assert 500_000 < left_ms <= 600_000
+        for key in await redis.say("KEYS", "*:refused"):
+            await redis.say("DEL", key)
+        with pytest.raises(HTTPStatusError):
+            await other.dial()
+        assert refreshes(venue) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "is_shared"),
+    [
+        (AuthenticationError("no", reason=AuthenticationFailure.EXPIRED), True),
+        (AuthenticationError("no"), True),
+        (AuthenticationError("no", reason=AuthenticationFailure.TIMESTAMP), False),
+        (AuthenticationError("no", outcome=Outcome.NOT_SENT), False),
+        (HTTPStatusError("no", status=403), False),
+        (HTTPStatusError("no", status=503, outcome=Outcome.UNKNOWN), False),
+        (RequestTimeoutError("no"), False),
+    ],
+)
+async def test_only_what_the_exchange_says_of_the_token_is_told_to_others(
+    error: NetworkpypeError, is_shared: bool, redis: OwnRedis
+) -> None:
+    asked: list[str] = []
+
+    async def refresh(latest: HeldTokens) -> HeldTokens:
+        asked.append(latest.refresh.get_secret_value())
+        raise error
+
+    async def renew(store: RedisTokens, secret: str) -> NetworkpypeError:
+        held = HeldTokens(SecretStr(""), None, SecretStr(secret))
+        with pytest.raises(NetworkpypeError) as raised:
+            await store.renewed("account", held, refresh, now=time.time)
+        return raised.value
+
+    async with RedisTokens(redis.url, name="e") as one, RedisTokens(redis.url, name="e") as other:
+        assert await renew(one, "first") is error
+        again = await renew(other, "first")
+        assert asked == ["first"] * (1 if is_shared else 2)
+        if is_shared:
+            assert isinstance(again, AuthenticationError)
+            assert isinstance(error, AuthenticationError)
+            assert (again.reason, again.outcome) == (error.reason, Outcome.NOT_SENT)
+        # Another refresh token of the account has not been refused.
+        assert await renew(other, "second") is error
+        assert asked[-1] == "second"
+
+
+async def test_those_that_wait_hear_of_the_refusal(redis: OwnRedis) -> None:
+    asked = 0
+
+    async def refresh(latest: HeldTokens) -> HeldTokens:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.1)
+        raise AuthenticationError("no")
+
+    held = HeldTokens(SecretStr(""), None, SecretStr("first"))
+    async with RedisTokens(redis.url, name="e") as one, RedisTokens(redis.url, name="e") as other:
+        errors = await asyncio.gather(
+            *(each.renewed("a", held, refresh, now=time.time) for each in (one, other, one)),
+            return_exceptions=True,
+        )
+    assert [type(each) for each in errors] == [AuthenticationError] * 3
+    assert asked == 1
+
+
+async def test_a_token_that_works_after_all_ends_the_refusal(redis: OwnRedis) -> None:
+    works = False
+
+    async def refresh(latest: HeldTokens) -> HeldTokens:
+        if not works:
+            raise AuthenticationError("no")
+        return HeldTokens(SecretStr("access"), None, SecretStr(""), latest.generation)
+
+    def held(secret: str) -> HeldTokens:
+        return HeldTokens(SecretStr(""), None, SecretStr(secret))
+
+    async with RedisTokens(redis.url, name="e") as store:
+        with pytest.raises(AuthenticationError):
+            await store.renewed("a", held("first"), refresh, now=time.time)
+        works = True
+        await store.renewed("a", held("second"), refresh, now=time.time)
+    assert await redis.say("KEYS", "*:refused") == []
 
 
 class Held:
