@@ -127,6 +127,7 @@ INSIDE = (
     | {"auth.access_tokens", "auth.login_steps", "auth.setbacks", "auth.wallet_login"}
     | {"auth.actions", "auth.patterns", "auth.schemes", "exchanges", "signing", "testing"}
     | {"__main__", "cli", "contrib"}
+    | {"shared.bell"}
     | {"shared.clock", "shared.counting", "shared.faults", "shared.insist", "shared.link"}
     | {"shared.routes", "shared.telling"}
 )

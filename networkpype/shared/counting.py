@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import os
@@ -10,6 +11,7 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from networkpype.shared.bell import Bell
 from networkpype.shared.clock import ServerClock
 from networkpype.shared.link import Prepared, RedisLink, RedisLostError, Script
 from networkpype.shared.telling import Known, Subject, Telling
@@ -30,6 +32,7 @@ SOURCE = "\n".join(
 """The script that counts: one run decides about all that it is told."""
 
 _GRANTED = (0.0,)
+_LISTENS_S = 1.0
 _GRACE_S = 2.0
 """After a restart of Redis, for all who share it to come back: the longest wait between two tries
 to reach it, and the time that one takes."""
@@ -41,11 +44,13 @@ class RedisLimits:
     script = Script(SOURCE)
     clock = Script("return redis.call('TIME')")
 
-    def __init__(self, store: RedisLimitStore, link: RedisLink) -> None:
+    def __init__(self, store: RedisLimitStore, link: RedisLink, bell_link: RedisLink) -> None:
         self.lease_s, self.guard_s = store.lease_s, store.timeout_s
         self.before_close: Callable[[], Awaitable[None]] | None = None
         self.hear: Callable[[], Awaitable[None]] | None = None
+        self.wake: Callable[[], None] | None = None
         self._link = link
+        self._bell = Bell(bell_link, self._woken)
         self._most_paused_s = store.most_paused_s
         self._clock = ServerClock()
         self._store = store
@@ -107,7 +112,10 @@ class RedisLimits:
             if self.before_close is not None:
                 await self.before_close()
         finally:
-            await self._link.close()
+            try:
+                await self._bell.close()
+            finally:
+                await self._link.close()
 
     def _known(self, now: float) -> Known:
         if now > self._known_until:  # what is that old, Redis itself forgets
@@ -150,6 +158,7 @@ class RedisLimits:
     async def _tell(self, batch: Batch, subject: Subject, now: Callable[[], float]) -> Reply:
         sent_at = now()
         known = self._known(sent_at)
+        self._telling.listens = self._bell.is_heard
         text = self._telling.text(batch, subject, known, sent_at, self._made_at)
         told = await self._link.run(self.script, subject.keys, (text,))
         return self._read(told, batch, subject, sent_at, now())
@@ -163,6 +172,9 @@ class RedisLimits:
             self._born, self._at_us = "", 0
             return Reply(True)
         self._born, waits, usage, corrections, quiet_us, forgot = rest
+        if min(waits, default=0) < 0:  # for the end of a call, which another process may tell first
+            loop = asyncio.get_running_loop()
+            self._bell.listen(self._telling.bell, loop.time() + _LISTENS_S)
         return self._note(int(at), sent_at, came_at, batch.reset) or Reply(
             False,
             [wait / 1e6 for wait in waits],
@@ -199,6 +211,10 @@ class RedisLimits:
         self._at_us, self._server = at_us, self._link.server
         self._known_until = sent_at + self._telling.life_s
         return Reply(True) if stepped and not reset else None
+
+    def _woken(self) -> None:
+        if self.wake is not None:
+            self.wake()
 
     def __repr__(self) -> str:
         return f"RedisLimits({self._link!r})"

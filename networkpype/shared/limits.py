@@ -92,7 +92,7 @@ class RedisLimitStore:
 
     def join(self) -> RedisLimits:
         """Return the way to Redis for one more throttler; AsyncThrottler calls it."""
-        joined = RedisLimits(self, RedisLink(self._redis, timeout_s=self.timeout_s))
+        joined = self._way()
         self._joined.add(joined)
         return joined
 
@@ -103,7 +103,7 @@ class RedisLimitStore:
         has to wait for them. Raises TransportError where Redis is not there, ConfigurationError
         where it refuses and has done so from the first, each with the reason.
         """
-        probe = RedisLimits(self, RedisLink(self._redis, timeout_s=self.timeout_s))
+        probe = self._way()
         reason, is_final = "", False
         try:
             await probe.run(Batch(), asyncio.get_running_loop().time)
@@ -128,6 +128,11 @@ class RedisLimitStore:
         """Close the connections; calls that come later open them again."""
         for joined in list(self._joined):
             await joined.close()
+
+    def _way(self) -> RedisLimits:
+        link = RedisLink(self._redis, timeout_s=self.timeout_s)
+        bell = RedisLink(self._redis, timeout_s=self.timeout_s, tells_server=False)
+        return RedisLimits(self, link, bell)
 
     async def __aenter__(self) -> RedisLimitStore:
         return self

@@ -103,7 +103,7 @@ local function wait_of(call, over)
         free = math.min(free, math.max(1, lapse - now))
       end
       if limit.kind == CONCURRENT then
-        poll = math.max(poll, over and SLOW_POLL or free)
+        poll = math.max(poll, free, (over or more.bell) and SLOW_POLL or 0)
       else
         wait = math.max(wait, free)
       end
@@ -165,7 +165,8 @@ for index, call in ipairs(asks) do
         end
       end
       if not claim then
-        claim = {arrival = now - call[5], rank = call[3], over = over, head = {}, all = {}}
+        claim = {
+          arrival = now - call[5], rank = call[3], over = over, bell = more.bell, head = {}, all = {}}
         claim.lapses = now + math.min(wait, LONGEST) + GRACE
         for at = 8, #call, 3 do
           local limit = limits[call[at]]
@@ -174,6 +175,36 @@ for index, call in ipairs(asks) do
             claim.all[limit.id] = call[at + 1] * call[7]
           end
         end
+      end
+    end
+  end
+end
+
+-- Who is told ----------------------------------------------------------------------------------
+
+-- Nobody knows when a call under way is over, so who waits for that is told of the room that this run
+-- leaves: who goes first is first. The list is not among KEYS, and its name has their hash tag. Where
+-- the user has no right to it, they ask now and then all the same.
+local function goes_before(one, other)
+  if one.rank ~= other.rank then
+    return one.rank < other.rank
+  elseif one.over ~= other.over then
+    return not one.over
+  end
+  return one.arrival < other.arrival
+end
+
+for _, limit in ipairs(limits) do
+  local free = limit.units - limit.used
+  if limit.kind == CONCURRENT and free > 0 and #others > 0 then
+    table.sort(others, goes_before)
+    for _, each in ipairs(others) do
+      local head = each.head[limit.id]
+      if head and each.bell and free >= head then
+        local list = KEYS[1] .. ':bell:' .. each.process
+        redis.pcall('RPUSH', list, '1')
+        redis.pcall('PEXPIRE', list, 1000)
+        each.bell, free = nil, free - head
       end
     end
   end

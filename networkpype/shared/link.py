@@ -144,6 +144,14 @@ class RedisLink:
             prepared.script, prepared.keys, prepared.arguments, prepared, last
         )
 
+    async def pop(self, key: str, wait_s: float) -> bool:
+        """Wait for an item of this list, and take it; False where none came within `wait_s`.
+
+        Which is less than `timeout_s`. Raises RedisLostError.
+        """
+        told = await self._guarded(None, (key,), ("BLPOP", key, f"{wait_s:.3f}"))
+        return told is not None
+
     async def close(self) -> None:
         """Close the connection, and the client where it was made here; within the deadline."""
         await self._drop()
@@ -173,9 +181,9 @@ class RedisLink:
         async with self._turn:
             try:
                 with Deadline(self._deadlines, self.timeout_s):
-                    if script is None:
-                        return await self._ready("")
                     await self._ready(keys[0] if keys else "")
+                    if script is None:  # a plain command, or none
+                        return await self._command(*arguments) if arguments else None
                     if self._route.is_cluster and self._tells_server and self.server != told:
                         raise _NewServerError
                     return await self._run(script, keys, arguments, prepared, last)

@@ -80,6 +80,9 @@ class Telling:
         offset: Callable[[float], tuple[float, float]],
     ) -> None:
         self.process = secrets.token_hex(6)
+        self.bell = f"{prefix}:state:bell:{self.process}"
+        """Where the script leaves word for this process, while it `listens`."""
+        self.listens = False
         self._script = script
         self._prefix = prefix
         self._lease_s, self._guard_s = lease_s, guard_s
@@ -187,6 +190,8 @@ class Telling:
             parts.append('"moved":true')
         if batch.reset:
             parts.append('"reset":true')
+        if self.listens:
+            parts.append('"bell":true')
         lists = (
             (
                 "block",

@@ -68,6 +68,7 @@ class SharedQueue(OnLoop):
         self._limits = store.join()
         self._limits.before_close = self._say_good_bye
         self._limits.hear = self._hear
+        self._limits.wake = self._wake
         self._local_share_pct = store.local_share_pct
         self._hook = hook
         self._lines: Lines[Ticket] = Lines()
@@ -261,6 +262,11 @@ class SharedQueue(OnLoop):
             self._loss.retry_at = self.now()
         self.look()
         await heard.wait()
+
+    def _wake(self) -> None:
+        """Ask now, for another process made room."""
+        if asyncio.get_running_loop() is self.loop:
+            self._ask(self.now())
 
     def _unusable(self) -> ConfigurationError:
         return ConfigurationError(

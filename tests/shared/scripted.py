@@ -32,7 +32,9 @@ class Side:
 
     def __init__(self, scripted: Scripted, limits: Mapping[str, Capacity], lease_s: float) -> None:
         store = RedisLimitStore(scripted.redis.url, name="scripted", lease_s=lease_s)
-        self.limits = _Limits(store, RedisLink(scripted.redis.url))
+        self.limits = _Limits(
+            store, RedisLink(scripted.redis.url), RedisLink(scripted.redis.url, tells_server=False)
+        )
         self.limits.configure(limits)
         self._scripted = scripted
         self._calls = 0

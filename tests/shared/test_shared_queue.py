@@ -44,6 +44,7 @@ class MadeUp:
         self.lease_s, self.guard_s = 9.0, 1.0
         self.before_close: Callable[[], Awaitable[None]] | None = None
         self.hear: Callable[[], Awaitable[None]] | None = None
+        self.wake: Callable[[], None] | None = None
         self.batches: list[Batch] = []
         self.at: list[float] = []
         self.lost: str | Exception | None = None

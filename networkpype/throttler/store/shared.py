@@ -170,6 +170,9 @@ class SharedLimits(Protocol):
     hear: Callable[[], Awaitable[None]] | None
     """Set by the queue: awaited to have it ask how much of every limit is used."""
 
+    wake: Callable[[], None] | None
+    """Set by the queue: called where one that waits may go at once, by what others did."""
+
     def configure(self, limits: Mapping[str, Capacity]) -> None:
         """Count for these limits from now on."""
         ...
