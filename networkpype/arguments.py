@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from networkpype.errors import ConfigurationError
 
-__all__ = ["expect", "expect_callable", "expect_each", "expect_if", "expect_whole"]
+__all__ = ["expect", "expect_callable", "expect_each", "expect_if", "expect_kind", "expect_whole"]
 
 
 def expect(name: str, value: object, method: str, what: str) -> None:
@@ -31,11 +31,26 @@ def expect_each(name: str, values: Sequence[object] | None, method: str) -> None
         expect(f"an item of {name}", value, method, f"an object with {method}")
 
 
+def expect_kind(kind: type, **values: object) -> None:
+    """Refuse what is no instance of the class, the class itself too; None is left out."""
+    for name, value in values.items():
+        if value is not None and not isinstance(value, kind):
+            if isinstance(value, type):
+                raise ConfigurationError(
+                    f"{name} is the class {value.__name__}; pass {kind.__name__}()"
+                )
+            raise ConfigurationError(
+                f"{name} is a {type(value).__name__}; pass a {kind.__name__}(...)"
+            )
+
+
 def expect_callable(**values: object) -> None:
     """Refuse what cannot be called, or would have to be awaited; None is left out."""
     for name, value in values.items():
         if value is not None and not callable(value):
             raise ConfigurationError(f"{name} is {type(value).__name__}; pass a callable")
+        if name == "hook" and isinstance(value, type):  # each event would make an object of it
+            raise ConfigurationError(f"hook is the class {value.__name__}; pass one of its objects")
         if inspect.iscoroutinefunction(value):
             raise ConfigurationError(f"{name} is a coroutine function; it is called, not awaited")
 

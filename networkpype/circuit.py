@@ -85,10 +85,23 @@ class CircuitBreaker:
     def state(self, host: str) -> CircuitState:
         """Return what the calls of a host, or of a URL's, meet; one that never failed is CLOSED.
 
-        The port of a host counts where it is not the scheme's own: ``127.0.0.1:8080``.
+        The port belongs to a host where it is not the scheme's own: ``127.0.0.1:8080`` is another
+        one than ``127.0.0.1``. A host without a port that never failed itself stands for the only
+        one of its name that did. Raises ConfigurationError where that may be several.
         """
-        circuit = self._circuits.get(_host_of(host))
+        circuit = self._circuits.get(self._named(host))
         return CircuitState.CLOSED if circuit is None else circuit.state
+
+    def reset(self, host: str | None = None) -> None:
+        """Let calls out at once to a host, named as in `state`, or to all; failures are forgotten.
+
+        What was sent before says nothing of it any more. `hook` receives CircuitClosed for each
+        that was not closed.
+        """
+        hosts = list(self._circuits) if host is None else [self._named(host)]
+        for name in hosts:
+            if (circuit := self._circuits.get(name)) is not None:
+                self._close(name, circuit)
 
     def check(self, host: str, now: float) -> None:
         """Raise CircuitOpenError where a call would be refused now; it admits none."""
@@ -117,9 +130,7 @@ class CircuitBreaker:
         if circuit.state is CircuitState.CLOSED:
             circuit.failures = 0
         else:
-            circuit.turn(CircuitState.CLOSED, -math.inf)
-            circuit.failures = 0
-            emit(self._hook, CircuitClosed(trial.host))
+            self._close(trial.host, circuit)
 
     def fail(self, trial: Trial, now: float) -> None:
         """The call was lost, or the host answered that it is broken."""
@@ -141,6 +152,25 @@ class CircuitBreaker:
         if circuit.state is CircuitState.HALF_OPEN:
             circuit.turn(CircuitState.OPEN, now - self._cooldown_s)  # the next one may go at once
 
+    def _close(self, host: str, circuit: _Circuit) -> None:
+        was = circuit.state
+        circuit.turn(CircuitState.CLOSED, -math.inf)
+        circuit.failures = 0
+        if was is not CircuitState.CLOSED:
+            emit(self._hook, CircuitClosed(host))
+
+    def _named(self, text: str) -> str:
+        """Return the host that is meant, with its port; raise ConfigurationError."""
+        host = _host_of(text)
+        if host in self._circuits or _names_port(text):
+            return host
+        others = [each for each in self._circuits if each.rpartition(":")[0] == host]
+        if len(others) > 1:
+            raise ConfigurationError(
+                f'"{host}" failed at several ports; pass one with its port: {", ".join(others)}'
+            )
+        return others[0] if others else host
+
     def _left_s(self, circuit: _Circuit, now: float) -> float:
         if circuit.state is CircuitState.CLOSED or now < circuit.changed_at:
             return 0.0
@@ -153,7 +183,8 @@ class CircuitBreaker:
             else f"it is left alone for {left_s:.3g} s"
         )
         return CircuitOpenError(
-            f"{host} failed {circuit.failures} times in a row and {what}; nothing was sent",
+            f"{host} failed {circuit.failures} times in a row and {what}; nothing was sent. Call "
+            f'again then, or reset("{host}") of the CircuitBreaker where you know that it is back',
             host=host,
             retry_after=left_s,
         )
@@ -170,3 +201,8 @@ def _host_of(text: str) -> str:
     if not isinstance(text, str):
         raise ConfigurationError(f"host is a {type(text).__name__}; pass a host or a URL")
     return split_url(text if "://" in text else f"https://{text}").host
+
+
+def _names_port(text: str) -> bool:
+    """Tell whether there is a port, or a scheme, which has one of its own."""
+    return ":" in text.partition("/")[0].rpartition("]")[2]

@@ -121,7 +121,11 @@ class ConnectionsFactory:
             await session.close()
 
     def end_waits(self) -> None:
-        """End what waits for capacity now, calls, messages and dials, with NotConnectedError."""
+        """End what waits now with NotConnectedError; what comes after it may wait again.
+
+        Calls, messages and dials that wait for capacity or their turn, and calls that wait to be
+        sent again; pings of a WebSocket that stays open go on waiting.
+        """
         self._waits.end()
 
     def _open_session(self) -> aiohttp.ClientSession:
@@ -130,7 +134,11 @@ class ConnectionsFactory:
             # A session of a loop that is gone cannot be closed any more; Python will say so.
             self._loop = loop
             if self._closed:
-                _log.warning("%r is used after close(): it opens a new session", self)
+                _log.warning(
+                    "a ConnectionManagersFactory (or its ConnectionsFactory) is used after close() "
+                    "and opens a new client session, which stays until it is closed again; enter "
+                    "it again with `async with` where that is meant"
+                )
             self._waits = Waits()
             jar = aiohttp.CookieJar() if self._store_cookies else GivenCookies()
             self._session = aiohttp.ClientSession(

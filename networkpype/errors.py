@@ -318,18 +318,25 @@ class HTTPAuthenticationError(HTTPStatusError, AuthenticationError):
 class ThrottleTimeoutError(NetworkpypeError, TimeoutError):
     """The limits leave no room within the caller's `max_wait`; nothing was sent.
 
-    `limit_id` names the limit of the call. `forecast_s` is how long it would have waited at least,
-    as things stood.
+    `limit_id` names the limit of the call, `bottleneck` the one that is full or blocked, which may
+    be a linked one; empty where that is not known. `forecast_s` is how long it would have waited at
+    least, as things stood.
     """
 
     outcome = Outcome.NOT_SENT
 
     def __init__(
-        self, message: str = "", *, limit_id: str = "", forecast_s: float | None = None
+        self,
+        message: str = "",
+        *,
+        limit_id: str = "",
+        forecast_s: float | None = None,
+        bottleneck: str = "",
     ) -> None:
         super().__init__(message)
         self.limit_id = limit_id
         self.forecast_s = forecast_s
+        self.bottleneck = bottleneck
 
 
 class CircuitOpenError(NetworkpypeError, ConnectionError):

@@ -9,9 +9,15 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from networkpype.arguments import expect, expect_callable, expect_each, expect_if
+from networkpype.arguments import (
+    expect,
+    expect_callable,
+    expect_each,
+    expect_if,
+    expect_kind,
+)
 from networkpype.codec import JSONLoads
-from networkpype.connections import ConnectionsFactory as ConnectionsFactory  # was here in 1.1.5
+from networkpype.connections import ConnectionsFactory  # was here in 1.1.5
 from networkpype.errors import ConfigurationError
 from networkpype.hooks import Hook
 from networkpype.rest.build import check_base_url, check_timeout
@@ -46,7 +52,7 @@ if TYPE_CHECKING:
     from networkpype.websocket.session.replies import ReplyId
     from networkpype.websocket.subscriptions import Subscription
 
-__all__ = ["ConnectionManagersFactory"]
+__all__ = ["ConnectionManagersFactory", "ConnectionsFactory"]
 
 
 class ConnectionManagersFactory:
@@ -207,6 +213,9 @@ class ConnectionManagersFactory:
         """
         check_connect_options(connect)
         check_subscriptions(subscriptions)
+        expect_kind(Heartbeat, heartbeat=heartbeat)
+        expect_kind(Reconnect, reconnect=reconnect)
+        expect_kind(Buffer, buffer=buffer)
         self._check_limit(throttler_limit_id)
         self._check_limit(dial_limit_id)
         check_message_limit(message_limit)
@@ -223,7 +232,7 @@ class ConnectionManagersFactory:
             decoder=MessageDecoder(
                 compression or (getattr(pattern, "compression", None) if login else None),
                 max_size=max_message_bytes,
-                json_loads=json_loads or self._connections.json_loads,
+                json_loads=json_loads or getattr(self._connections, "json_loads", None),
             ),
             reply_id=reply_id,
             limit_id=throttler_limit_id,
@@ -301,16 +310,30 @@ class ConnectionManagersFactory:
         """End every stream, disconnect every WebSocket and close the client session.
 
         What waits, for capacity, for its turn to dial or to be sent (again), and what is under way
-        ends with NotConnectedError; its outcome is UNKNOWN where a request was written.
+        ends with NotConnectedError; its outcome is UNKNOWN where a request was written. Cancelled,
+        it closes the sockets all the same, within 10 seconds, before it ends.
         """
-        streams = asyncio.gather(*(session.close() for session in self._sessions))
-        # Their closing has the first turn: a login that waits knows then why it ends.
-        self._connections.end_waits()
-        await streams
-        await self._connections.close()
+        # In tasks of their own, which no cancellation of this one keeps from their first step.
+        streams = [asyncio.ensure_future(session.close()) for session in self._sessions]
+        try:
+            # Their closing has the first turn: a login that waits knows then why it ends.
+            end_waits = getattr(self._connections, "end_waits", None)
+            if end_waits is not None:  # one of the user's own may have none
+                end_waits()
+            if streams:
+                await asyncio.wait(streams)
+        finally:
+            # Also where this is cancelled, which is how a deadline ends it.
+            await self._connections.close()
+            if streams:
+                await asyncio.wait(streams)  # which have no sockets any more
+        for stream in streams:
+            stream.result()
 
     async def __aenter__(self) -> Self:
-        await self._connections.__aenter__()
+        enter = getattr(self._connections, "__aenter__", None)
+        if enter is not None:  # one of the user's own may have none
+            await enter()
         return self
 
     async def __aexit__(
@@ -323,9 +346,10 @@ class ConnectionManagersFactory:
 
     def __repr__(self) -> str:
         auth = None if self._auth is None else type(self._auth).__name__
+        is_closed = bool(getattr(self._connections, "is_closed", False))
         return (
             f"ConnectionManagersFactory(base_url={self._base_url!r}, auth={auth}, "
-            f"throttler={self._throttler!r}{', closed' * self._connections.is_closed})"
+            f"throttler={self._throttler!r}{', closed' * is_closed})"
         )
 
 

@@ -69,10 +69,15 @@ class RequestFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class ThrottleWaited(Event):
-    """A caller waited `waited_s` seconds for capacity under `limit_id`."""
+    """A caller waited `waited_s` seconds for capacity under `limit_id`.
+
+    `bottleneck` is the limit that held it up when it began to wait, which may be a linked one: of
+    several that were full the one that has room last. Empty where that is not known.
+    """
 
     limit_id: str
     waited_s: float
+    bottleneck: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +85,14 @@ class ThrottleRefused(Event):
     """A caller under `limit_id` gave up after `waited_s`, for `max_wait` could not be kept.
 
     It is 0 where that was known at once: the wait would have been `forecast_s` at least.
+    `bottleneck` is the limit that holds it up, which may be a linked one; empty where that is not
+    known.
     """
 
     limit_id: str
     waited_s: float
     forecast_s: float
+    bottleneck: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +173,7 @@ class CircuitOpened(Event):
 
 @dataclass(frozen=True, slots=True)
 class CircuitClosed(Event):
-    """A host that was left alone answers again."""
+    """A host that was left alone answers again, or `CircuitBreaker.reset` was called."""
 
     host: str
 
@@ -292,10 +300,10 @@ def emit(hook: Hook | None, event: Event) -> None:
 def fan_out(*hooks: Hook) -> Hook:
     """Return one hook for several: each gets every event, in this order, whatever another raises.
 
-    Raises ConfigurationError for what is no callable, or is a coroutine function.
+    Raises ConfigurationError for what is no callable, or is a class or a coroutine function.
     """
     for hook in hooks:
-        if not callable(hook) or inspect.iscoroutinefunction(hook):
+        if not callable(hook) or isinstance(hook, type) or inspect.iscoroutinefunction(hook):
             raise ConfigurationError(f"a hook is a function that takes one event, got {hook!r}")
 
     def hand_on(event: Event, /) -> None:

@@ -29,6 +29,8 @@ __all__ = ["Backoff", "RetryBudget", "RetryDecision", "RetryPolicy", "check_idem
 # Everything else below 500 says that the request itself is wrong, and so it would be again. 425 is
 # the answer to data that came before the handshake's end (RFC 8470, section 5.2).
 _PASSING = frozenset({408, 418, 425, 429})
+# Those of RESTMethod, which is not known this far below.
+_METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _VISIBLE = re.compile(r"[!-~]+")
 
@@ -169,7 +171,13 @@ class RetryPolicy:
                 raise ConfigurationError(f"{name} is {getattr(self, name)!r}; pass a {kind}")
         if isinstance(self.methods, str) or isinstance(self.statuses, str):
             raise ConfigurationError("methods and statuses are collections; pass sets")
-        object.__setattr__(self, "methods", frozenset(str(each).upper() for each in self.methods))
+        methods = frozenset(str(each).upper() for each in self.methods)
+        object.__setattr__(self, "methods", methods)
+        unknown = sorted(methods - _METHODS)
+        if unknown:
+            raise ConfigurationError(
+                f"methods has {unknown[0]!r}; pass some of {', '.join(sorted(_METHODS))}"
+            )
         object.__setattr__(self, "statuses", frozenset(self.statuses))
         for status in self.statuses:
             if type(status) is not int or not (status in _PASSING or 500 <= status <= 599):

@@ -27,6 +27,11 @@ class Waits:
         self._open: set[_Wait] = set()
         self._over = ""
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether this is closed, or about to be."""
+        return bool(self._over) or (self._outer is not None and self._outer.is_over)
+
     def check(self) -> None:
         """Raise NotConnectedError where this is closed, or about to be."""
         if self._over:
@@ -89,13 +94,24 @@ class Waits:
 class _Wait:
     """Cancel what runs inside ``with`` when that closes: it raises NotConnectedError."""
 
-    __slots__ = ("_cancels_before", "_waits", "_what", "_why", "is_inner", "task")
+    __slots__ = (
+        "_cancelled",
+        "_cancels_before",
+        "_soon",
+        "_waits",
+        "_what",
+        "_why",
+        "is_inner",
+        "task",
+    )
 
     def __init__(self, waits: Waits, what: str, is_inner: bool = False) -> None:
         self._waits = waits
         self._what = what
         self.is_inner = is_inner
         self._why = ""
+        self._cancelled = False
+        self._soon: asyncio.Handle | None = None
 
     def __enter__(self) -> Self:
         self._waits.check()
@@ -105,9 +121,20 @@ class _Wait:
         return self
 
     def end(self, why: str) -> None:
-        if not self._why:
-            self._why = why
-            self.task.cancel()
+        """Cancel what waits; where that is the caller itself, as in a hook, once it waits again."""
+        if self._why:
+            return
+        self._why = why
+        if self.task is asyncio.current_task():
+            # Python up to 3.12 would keep the cancellation for whatever the task awaits next, be it
+            # long after this wait.
+            self._soon = self.task.get_loop().call_soon(self._cancel)
+        else:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        self._cancelled = True
+        self.task.cancel()
 
     def __exit__(
         self,
@@ -118,6 +145,11 @@ class _Wait:
         self._waits.discard(self)
         if not self._why:
             return
-        # Ours only where nobody else cancelled this task meanwhile.
-        if self.task.uncancel() <= self._cancels_before and kind is asyncio.CancelledError:
+        if self._soon is not None:
+            self._soon.cancel()
+        cancels = self.task.uncancel() if self._cancelled else self.task.cancelling()
+        # A cancellation is ours only where nobody else cancelled this task meanwhile. Where none
+        # came out, whoever was awaited swallowed it: what is over must not go on all the same.
+        ours = kind is asyncio.CancelledError and cancels <= self._cancels_before
+        if ours or kind is None:
             raise NotConnectedError(f"{self._why} while {self._what}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import itertools
 import logging
 import os
 import sys
@@ -19,12 +20,22 @@ pytest_plugins = ["tests.support.example_host"]
 
 # No deadline: a shared machine's hiccup is no bug. In CI a failure must be the change's own doing.
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "ci-again",
+    settings.get_profile("ci"),
+    max_examples=settings.get_profile("ci").max_examples // 4,
+)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 _CYCLES = 5
 """Turns of the loop that a cancelled task or a closed transport gets to finish."""
 
+
+_FREEZE_EVERY = 500
+"""Tests between two freezes."""
+
+_started = pytest.StashKey["itertools.count[int]"]()
 
 _watch = Watch()
 """Hears every log record of the run, whatever test it comes from."""
@@ -52,14 +63,30 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Put everything imported so far out of the collector's sight: a collection takes 1 ms then.
+    """Undo what an oracle's import did (py_ecc): it raises the recursion limit to 100,000.
 
-    And undo what an oracle's import did (py_ecc): it raises the recursion limit to 100,000, which
-    is more than the stack of CPython 3.11 bears.
+    That is more than the stack of CPython 3.11 bears.
     """
     sys.setrecursionlimit(1000)
-    gc.collect()
-    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Put what stays out of the collector's sight now and then: a collection takes 1 ms then.
+
+    Imports, reports and caches only grow; a collection that walks them all takes 60 ms at the end.
+    What a test makes itself is never frozen while it lives, and all is looked at again each time.
+    """
+    order = item.session.stash.setdefault(_started, itertools.count())
+    if next(order) % _FREEZE_EVERY == 0:
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let pytest's own last collection see everything."""
+    gc.unfreeze()
 
 
 @pytest.fixture

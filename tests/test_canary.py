@@ -429,6 +429,7 @@ def test_the_watch_hears_what_is_leaked() -> None:
     assert watch.leaks == []
     leaks: tuple[Callable[[], None], ...] = (
         lambda: logger.debug("key %s", token()),
+        lambda: logger.debug(token("secret").upper()),
         lambda: logger.info({"url": "wss://h/" + token("listen key")}),
         lambda: logger.warning("%(a)s", {"a": 1, "b": token("key")}),
         lambda: logger.error("x", exc_info=ValueError(token("secret"))),

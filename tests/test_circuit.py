@@ -173,3 +173,84 @@ def test_another_port_is_another_host(place: str) -> None:
 def test_what_is_no_host_is_refused(wrong: Any) -> None:
     with pytest.raises(ConfigurationError):
         CircuitBreaker().state(wrong)
+
+
+def at_ports(*ports: int) -> tuple[CircuitBreaker, list[Event]]:
+    """A breaker that one failure opened at each of these ports of one host."""
+    events: list[Event] = []
+    breaker = CircuitBreaker(1, 10.0, hook=events.append)
+    for port in ports:
+        breaker.fail(breaker.admit(f"127.0.0.1:{port}", 100.0), 100.0)
+    return breaker, events
+
+
+def test_a_host_without_its_port_stands_for_the_only_one_that_failed() -> None:
+    breaker, _ = at_ports(45553)
+    for host in ("127.0.0.1:45553", "http://127.0.0.1:45553/v1?a=1", "127.0.0.1", "127.0.0.1/v1"):
+        assert breaker.state(host) is CircuitState.OPEN
+    # Whoever writes a port, or a scheme that has one, means that one.
+    for host in ("127.0.0.1:1", "127.0.0.1:443", "https://127.0.0.1", "0.0.1", "[::1]"):
+        assert breaker.state(host) is CircuitState.CLOSED
+    breaker.fail(breaker.admit("[::1]:8080", 100.0), 100.0)
+    assert breaker.state("[::1]") is CircuitState.OPEN
+
+
+def test_a_host_that_failed_itself_stands_for_itself() -> None:
+    breaker = CircuitBreaker(2, 10.0)
+    breaker.fail(breaker.admit(HOST, 0.0), 0.0)
+    for _ in range(2):
+        breaker.fail(breaker.admit(f"{HOST}:8443", 0.0), 0.0)
+    assert breaker.state(HOST) is CircuitState.CLOSED
+
+
+def test_a_host_at_several_ports_is_asked_for_with_one() -> None:
+    breaker, events = at_ports(8080, 8081)
+    for ask in (breaker.state, breaker.reset):
+        with pytest.raises(ConfigurationError, match=r"its port: 127\.0\.0\.1:8080, 127"):
+            ask("127.0.0.1")
+    assert [type(event) for event in events] == [CircuitOpened] * 2
+
+
+def test_a_reset_lets_calls_out_at_once_and_tells() -> None:
+    breaker, events = at_ports(8080, 8081)
+    before = breaker.admit("127.0.0.1:8082", 100.0)
+    events.clear()
+    with pytest.raises(
+        CircuitOpenError, match=r'sent\. Call again then, or reset\("127.0.0.1:8080'
+    ):
+        breaker.admit("127.0.0.1:8080", 101.0)
+    breaker.reset("http://127.0.0.1:8080/v1")
+    assert events == [CircuitClosed("127.0.0.1:8080")]
+    assert breaker.state("127.0.0.1:8080") is CircuitState.CLOSED
+    breaker.admit("127.0.0.1:8080", 101.0)
+    assert breaker.state("127.0.0.1:8081") is CircuitState.OPEN
+    breaker.reset()
+    breaker.reset("127.0.0.1:8081")  # again, and one that never failed
+    breaker.reset(HOST)
+    assert events[1:] == [CircuitClosed("127.0.0.1:8081")]
+    breaker.succeed(before)
+    with pytest.raises(ConfigurationError, match="pass a host or a URL"):
+        breaker.reset(3)  # type: ignore[arg-type]
+
+
+def test_what_was_sent_before_a_reset_says_nothing_after_it() -> None:
+    events: list[Event] = []
+    breaker = CircuitBreaker(2, 10.0, hook=events.append)
+    breaker.fail(breaker.admit(HOST, 0.0), 0.0)
+    late = breaker.admit(HOST, 0.0)
+    breaker.reset(HOST)  # it was closed: nothing to tell, but the failure is forgotten
+    breaker.fail(late, 0.0)
+    breaker.fail(breaker.admit(HOST, 0.0), 0.0)
+    assert breaker.state(HOST) is CircuitState.CLOSED
+    assert events == []
+
+
+def test_a_reset_while_a_trial_is_under_way_closes_it() -> None:
+    events: list[Event] = []
+    breaker = opened(events)
+    trial = breaker.admit(HOST, 110.0)
+    breaker.reset(HOST)
+    breaker.fail(trial, 111.0)
+    breaker.succeed(trial)
+    assert breaker.state(HOST) is CircuitState.CLOSED
+    assert events[1:] == [CircuitClosed(HOST)]

@@ -212,3 +212,25 @@ async def test_a_connections_factory_stands_alone_as_in_1_1_5() -> None:
         await connection.call(RESTRequest("get", server.url), encoded=True)  # type: ignore[arg-type]
         assert headers_of(server.requests[1])["cookie"] == "a=1"
         await connections.close()
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+
+
+async def test_one_that_is_used_after_its_close_is_warned_of_in_the_users_terms(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with RawServer(answering(answer())) as server:
+        async with ConnectionManagersFactory(free_throttler()) as factory:
+            await factory.get_rest_manager()
+        async with factory:  # anew, as is meant
+            manager = await factory.get_rest_manager()
+            await manager.execute_request(server.url, LIMIT_ID)
+        assert warnings_of(caplog) == []
+        manager = await factory.get_rest_manager()
+        await manager.execute_request(server.url, LIMIT_ID)
+        await factory.close()
+    (said,) = warnings_of(caplog)
+    assert said.startswith("a ConnectionManagersFactory (or its ConnectionsFactory) is used after")
+    assert "enter it again with `async with`" in said

@@ -38,7 +38,7 @@ def test_fans_may_be_made_of_fans_and_of_none() -> None:
 async def asynchronous(event: Event) -> None: ...
 
 
-@pytest.mark.parametrize("wrong", [None, 5, asynchronous])
+@pytest.mark.parametrize("wrong", [None, 5, asynchronous, list, type("Tells", (), {})])
 def test_a_hook_is_a_function(wrong: Any) -> None:
     with pytest.raises(ConfigurationError, match="a hook is a function that takes one event"):
         fan_out(print, wrong)

@@ -64,8 +64,14 @@ def test_make_knows_the_target(target: str) -> None:
 def test_ci_runs_what_a_developer_runs() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    steps = re.findall(r"^step (.+)$", script.read_text(encoding="utf-8"), re.MULTILINE)
-    assert steps == ["make test", "make lint", "make types", "make docs"]
+    text = script.read_text(encoding="utf-8")
+    steps = re.findall(r"^step (.+)$", text, re.MULTILINE)
+    assert steps == ["make lint", "make types", "make docs"]
+    # And all tests on the Python that a developer's environment has.
+    assert '$apart make test "$@"' in text
+    assert re.findall(r"^runs=(.+)$", text, re.MULTILINE) == [
+        '("$default" VENV=.venv PYTHON= ARGS=)'
+    ]
 
 
 # Stand-ins that answer as an interpreter of that kind would.

@@ -32,6 +32,7 @@ from networkpype.errors import (
     TransportError,
     WebSocketClosedError,
 )
+from networkpype.rest.method import RESTMethod
 from networkpype.retry import Backoff, RetryBudget, RetryPolicy, check_idempotency_key
 
 
@@ -209,6 +210,11 @@ def test_nothing_that_may_have_been_executed_is_sent_again_unasked(
         assert word or method == "GET" or outcome is Outcome.NOT_SENT
 
 
+@pytest.mark.parametrize("method", list(RESTMethod))
+def test_every_method_of_a_call_may_be_listed(method: RESTMethod) -> None:
+    assert RetryPolicy(methods=[method]).may_repeat(method, idempotent=False)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -220,6 +226,7 @@ def test_nothing_that_may_have_been_executed_is_sent_again_unasked(
         ({"statuses": {"503"}}, "status '503' says"),
         ({"statuses": "503"}, "methods and statuses are collections"),
         ({"methods": "GET"}, "methods and statuses are collections"),
+        ({"methods": ["get", "FOO"]}, "methods has 'FOO'; pass some of DELETE, GET, HEAD"),
         ({"idempotency_header": "X Key"}, "idempotency_header 'X Key' is no name of a header"),
         ({"idempotency_header": "X\r\nA: b"}, "is no name of a header"),
         ({"backoff": 1.0}, "backoff is 1.0"),

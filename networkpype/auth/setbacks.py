@@ -65,7 +65,10 @@ def is_final(
 
     A refusal ends it, and so does what is wrong on this side. Of a renewal it says only that what
     it would have prolonged is gone, or cannot be prolonged: a fresh preparation has the last word.
+    Neither is one that another process was given, and that is to rest: the exchange was not asked.
     """
+    if isinstance(error, AuthenticationError) and error.outcome is Outcome.NOT_SENT:
+        return False
     return isinstance(error, (AuthenticationError, ConfigurationError)) and not renewal
 
 

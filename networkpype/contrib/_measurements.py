@@ -136,10 +136,12 @@ class Measurements:
     def _waited(self, event: hooks.ThrottleWaited) -> Iterable[Measurement]:
         # A clock's grain or correction may leave a hair below zero, which a sum must not have.
         waited_s = max(0.0, event.waited_s)
-        return (Measurement(metrics.THROTTLE_WAIT, waited_s, (self._limit(event.limit_id),)),)
+        labels = (self._limit(event.limit_id), self._limit(event.bottleneck))
+        return (Measurement(metrics.THROTTLE_WAIT, waited_s, labels),)
 
     def _refused(self, event: hooks.ThrottleRefused) -> Iterable[Measurement]:
-        return (Measurement(metrics.THROTTLE_REFUSALS, 1, (self._limit(event.limit_id),)),)
+        labels = (self._limit(event.limit_id), self._limit(event.bottleneck))
+        return (Measurement(metrics.THROTTLE_REFUSALS, 1, labels),)
 
     def _blocked(self, event: hooks.LimitBlocked) -> Iterable[Measurement]:
         status = _status(event.status)
@@ -218,7 +220,7 @@ class Measurements:
         return self._few("error", error) if _CLASS_NAME.fullmatch(error) else OTHER
 
     def _limit(self, limit_id: str) -> str:
-        return self._few("limit_id", limit_id, _MOST_LIMITS)
+        return self._few("limit_id", limit_id, _MOST_LIMITS) if limit_id else ""
 
     def _code(self, code: int) -> str:
         return self._few("code", str(code)) if 1000 <= code < 5000 else OTHER

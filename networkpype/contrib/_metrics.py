@@ -11,6 +11,7 @@ __all__ = [
     "EVENT_METRICS",
     "LIMIT_METRICS",
     "READABLE",
+    "THROTTLE_REFUSALS",
     "Kind",
     "Metric",
     "word",
@@ -132,12 +133,14 @@ THROTTLE_WAIT = _histogram(
     _WAIT_S,
     "How long the calls waited for capacity that had to wait.",
     "limit_id",
+    "bottleneck",
 )
 THROTTLE_REFUSALS = _counter(
     "networkpype.throttle.refusals",
     "{call}",
     "Calls that were not sent because max_wait could not be kept.",
     "limit_id",
+    "bottleneck",
 )
 LIMIT_BLOCKS = _counter(
     "networkpype.limit.blocks",

@@ -60,6 +60,13 @@ class Watched:
                 "such as in your async main(): snapshots are taken there"
             ) from None
         with self._lock:
+            for known, its in self._entries.items():
+                # One that moved to another loop is read there from now on.
+                if its.throttler() is throttler and (known != name or its.loop is loop):
+                    raise ConfigurationError(
+                        f'this throttler is watched already, as "{known}"; watch it once, under '
+                        "the name that its hook has"
+                    )
             entry = self._entries.get(name)
             other = None if entry is None else entry.throttler()
             if other is not None and other is not throttler:
@@ -88,13 +95,13 @@ class _Entry:
 
     def __init__(self, throttler: AsyncThrottler, loop: asyncio.AbstractEventLoop) -> None:
         self.throttler = weakref.ref(throttler)
-        self._loop = loop
+        self.loop = loop
         self._lock = threading.Lock()
         self._asked: Future[Usages | None] | None = None
 
     def ask(self) -> Future[Usages | None] | None:
         """Ask for a snapshot; None where nobody could answer."""
-        if asyncio._get_running_loop() is self._loop:
+        if asyncio._get_running_loop() is self.loop:
             future: Future[Usages | None] = Future()
             _take(self.throttler, future)
             return future
@@ -102,11 +109,11 @@ class _Entry:
             # One that is not taken yet will be as fresh, and a loop that stands still for an hour
             # does not find hundreds.
             if self._asked is None or self._asked.done():
-                if not self._loop.is_running():
+                if not self.loop.is_running():
                     return None
                 future = Future()
                 try:
-                    self._loop.call_soon_threadsafe(_take, self.throttler, future)
+                    self.loop.call_soon_threadsafe(_take, self.throttler, future)
                 except RuntimeError:  # closed meanwhile
                     return None
                 self._asked = future

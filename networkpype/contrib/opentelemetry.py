@@ -46,6 +46,7 @@ _ATTRIBUTES = {
     "name": "networkpype.name",
     "outcome": "networkpype.outcome",
     "limit_id": "networkpype.limit.id",
+    "bottleneck": "networkpype.limit.bottleneck",
     "direction": "networkpype.limit.direction",
     "forgot": "networkpype.limit_store.forgot",
     "code": "networkpype.websocket.close_code",
@@ -110,7 +111,8 @@ class OpenTelemetryCollector:
         """Read this throttler's limits at each collection, for as long as it is in use elsewhere.
 
         Call it within the event loop that the throttler serves, and again where that is another.
-        Raises ConfigurationError outside of a loop, or where another throttler has that name.
+        Raises ConfigurationError outside of a loop, where another throttler has that name, and for
+        one that is watched already.
         """
         self._watched.add(throttler, name)
 

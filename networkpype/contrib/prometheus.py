@@ -11,7 +11,14 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from networkpype.contrib._measurements import Measurements
-from networkpype.contrib._metrics import EVENT_METRICS, LIMIT_METRICS, READABLE, Kind, Metric
+from networkpype.contrib._metrics import (
+    EVENT_METRICS,
+    LIMIT_METRICS,
+    READABLE,
+    THROTTLE_REFUSALS,
+    Kind,
+    Metric,
+)
 from networkpype.contrib._watching import Watched, check_name
 from networkpype.errors import ConfigurationError, MissingExtraError
 from networkpype.hooks import Event, Hook
@@ -89,14 +96,17 @@ class PrometheusCollector(Collector):
         """Read this throttler's limits at each scrape, for as long as it is in use elsewhere.
 
         Call it within the event loop that the throttler serves, and again where that is another.
-        Raises ConfigurationError outside of a loop, or where another throttler has that name.
+        Raises ConfigurationError outside of a loop, where another throttler has that name, and for
+        one that is watched already.
         """
         self._watched.add(throttler, name)
-        for metric in EVENT_METRICS:
-            if "limit_id" in metric.labels:
-                for limit_id in throttler.snapshot():
+        for limit_id in throttler.snapshot():
+            for metric in EVENT_METRICS:
+                if "limit_id" in metric.labels:
                     for labels in metric.known:
                         self._add(metric, name, (limit_id, *labels), 0)
+            for related, _ in throttler.get_related_limits(limit_id)[1]:
+                self._add(THROTTLE_REFUSALS, name, (limit_id, related.limit_id), 0)
 
     def describe(self) -> Iterator[Family]:
         """Yield every metric without samples; what a registry asks for at registration."""

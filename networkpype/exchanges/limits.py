@@ -12,7 +12,9 @@ from typing import Any, TypeAlias
 
 from networkpype.codec import loads
 from networkpype.errors import ConfigurationError
+from networkpype.status import retry_after_s
 from networkpype.throttler.learning import (
+    LONGEST_PAUSE_S,
     Answer,
     Learner,
     Lesson,
@@ -24,6 +26,7 @@ from networkpype.websocket.spoken import look_up
 
 __all__ = ["learners_of"]
 
+_REFUSED = frozenset({418, 429, 503})
 _MOST_UNITS = 1_000_000
 """More than any of the pages below allows in any interval."""
 
@@ -117,10 +120,13 @@ class _Quiet:
 
     def __call__(self, answer: Answer, limit_id: str) -> Iterable[Lesson]:
         for_s = self.seconds(answer)
-        if for_s is None:
+        # A ban of the address is for all, whatever else the answer says of one limit.
+        if for_s is None or (answer.status == 418 and self.of is not _Of.ALL):
             return ()
         limits = None if self.of is _Of.ALL else (self.limit_id or limit_id,)
-        return (Pause(limits, for_s),)
+        # It takes the place of what the status says, and so of a Retry-After that asks for more.
+        told_s = retry_after_s(answer.headers) if answer.status in _REFUSED else None
+        return (Pause(limits, max(for_s, min(told_s or 0.0, LONGEST_PAUSE_S))),)
 
 
 def _status(status: int, for_s: float) -> _Seconds:

@@ -28,6 +28,7 @@ from networkpype.rest.connection import RESTConnection, check_options, request_s
 from networkpype.rest.request import RESTRequest
 from networkpype.rest.response import RESTResponse
 from networkpype.status import status_error, status_kind, status_outcome
+from networkpype.throttler.context import give_back
 from networkpype.throttler.learning import Answer
 from networkpype.transport import Flight
 
@@ -63,6 +64,8 @@ class Sender:
         self._hook = hook
         self._breaker = breaker
         self._deadlines = Deadlines()
+        # One of the user's own need not tell when it writes.
+        self._tells = getattr(type(connection), "call", None) is RESTConnection.call
 
     def refuse_early(self, request: RESTRequest, options: dict[str, Any]) -> None:
         """Raise what can be known to be wrong before capacity is waited and paid for."""
@@ -133,6 +136,8 @@ class Sender:
                 raise
             failure = timed_out(request, limit_s, flight)
         finally:
+            if was_called and self._tells and not flight.written and response is None:
+                give_back(slot)  # nothing reached the exchange, which counts requests
             if trial is not None and self._breaker is not None:
                 # What ended it before that, such as a wait for capacity, was not the host.
                 conclude(self._breaker, trial, response, failure if was_called else None)

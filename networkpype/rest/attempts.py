@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import math
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
@@ -25,7 +24,7 @@ from networkpype.rest.refused_clock import RefusedClock, TimestampRefused
 from networkpype.rest.request import RESTRequest
 from networkpype.rest.response import RESTResponse
 from networkpype.retry import RetryBudget, RetryDecision, RetryPolicy
-from networkpype.throttler.context import InFlightContext
+from networkpype.throttler.context import InFlightContext, takes_terms
 from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.waits import Waits
 
@@ -56,7 +55,7 @@ class Call:
     limit_s: float
     return_err: bool
     options: dict[str, Any] = field(repr=False)  # a proxy's password may be among them
-    idempotent: bool = False
+    idempotent: bool | None = None
     priority: Priority | None = None
     max_wait: float | None = None
     most_elapsed_s: float = math.inf
@@ -142,7 +141,7 @@ class Attempts:
         self._throttler = throttler
         # One of the user's own, or one that says anew what a task is, is entered as 1.1.5 did.
         self._holds = getattr(type(throttler), "execute_task", None) is AsyncThrottler.execute_task
-        self._takes_terms = self._holds and _takes_terms(type(throttler))
+        self._takes_terms = self._holds and takes_terms(throttler)
         self._budget = budget
         self._clock = clock
         self._timestamp_refused = timestamp_refused
@@ -222,7 +221,7 @@ class Attempts:
             unsent = caught.outcome is Outcome.NOT_SENT
             if last_error is not None and unsent and isinstance(caught, _MADE_NO_ATTEMPT):
                 call.made = made
-                return _Failed(last_error, stop=f"{type(caught).__name__}: {caught}")
+                return _Failed(last_error, stop=f"{type(caught).__name__}: {_not_again(caught)}")
             call.fail(caught)
             return _Failed(caught)
         except _TooLateError:
@@ -294,7 +293,7 @@ class Attempts:
             ended.error,
             max(1, call.made),
             method=call.request.method,
-            idempotent=call.idempotent,
+            idempotent=bool(call.idempotent),
             elapsed_s=call.elapsed_s(),
             clock_mended=ended.mended,
         )
@@ -303,7 +302,7 @@ class Attempts:
         try:
             self._sender.check_circuit(call.request, decision.wait_s)
         except CircuitOpenError as refusal:
-            return RetryDecision(None, str(refusal))
+            return RetryDecision(None, _not_again(refusal))
         if not ended.mended and not budget.withdraw():
             return RetryDecision(None, f"the retry budget is spent ({budget!r})")
         return decision
@@ -361,7 +360,6 @@ async def _until(ends_at: float, entering: Awaitable[object]) -> None:
         raise _TooLateError from None
 
 
-def _takes_terms(throttler: type[AsyncThrottler]) -> bool:
-    """Tell whether a subclass that has an `in_flight` of its own takes what is newer than it."""
-    own = throttler.in_flight
-    return own is AsyncThrottler.in_flight or "max_wait" in inspect.signature(own).parameters
+def _not_again(refusal: NetworkpypeError) -> str:
+    """Return what it says; of a call that was sent before, that nothing was sent is not true."""
+    return str(refusal).replace("nothing was sent", "it was not sent again")

@@ -101,7 +101,7 @@ class RESTManager:
         endpoint_url: str | None = None,
         json_loads: JSONLoads | None = None,
         retry: RetryPolicy | Literal[False] | None = None,
-        idempotent: bool = False,
+        idempotent: bool | None = None,
         idempotency_key: str | None = None,
         max_wait: float | None = None,
         priority: Priority | None = None,
@@ -118,8 +118,8 @@ class RESTManager:
         `retry` replaces the manager's policy, False for one attempt. `idempotent` is your word that
         a second one does no harm, such as an order with a client order id that the exchange takes
         once; so is an `idempotency_key`, which each attempt carries in the policy's header.
-        `max_wait` is how many seconds each attempt may wait for capacity, `priority` whether it
-        goes before others.
+        `max_wait` is how many seconds each attempt may wait for capacity, by default as many as the
+        throttler says, ``math.inf`` for no bound; `priority` tells whether it goes before others.
 
         Raises HTTPStatusError (with `return_err` its parsed body is returned instead, or its text
         where it is no JSON), DecodeError, TransportError, AuthenticationError from an auth,
@@ -155,7 +155,7 @@ class RESTManager:
         *,
         endpoint_url: str | None = None,
         retry: RetryPolicy | Literal[False] | None = None,
-        idempotent: bool = False,
+        idempotent: bool | None = None,
         idempotency_key: str | None = None,
         max_wait: float | None = None,
         priority: Priority | None = None,
@@ -196,9 +196,13 @@ class RESTManager:
         idempotency_key: str | None,
     ) -> RESTResponse:
         policy = self._retry if retry is None else check_retry(retry)
-        if call.idempotent is not False and call.idempotent is not True:
+        if call.idempotent is not None and not isinstance(call.idempotent, bool):
             raise ConfigurationError(f"idempotent is {call.idempotent!r}; pass True or False")
         if idempotency_key is not None:
+            if call.idempotent is False:
+                raise ConfigurationError(
+                    "idempotent=False and an idempotency_key contradict each other; pass one"
+                )
             # Without a policy it is sent as well: the caller may repeat the call by hand.
             put_key(call.request, idempotency_key, policy or self._retry or _KEY_ALONE)
             call.idempotent = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SOURCE", "RedisLimits"]
 
+_log = logging.getLogger(__name__)
 _PARTS = ("short", "counts", "told", "asks")
 SOURCE = "\n".join(
     files("networkpype.shared").joinpath(f"limits_{part}.lua").read_text(encoding="utf-8")
@@ -33,6 +35,9 @@ SOURCE = "\n".join(
 
 _GRANTED = (0.0,)
 _LISTENS_S = 1.0
+_LEAST_GUARD_S = 0.25
+_POLL_S = 0.02
+"""POLL of the script: when to ask again where nobody knows."""
 _GRACE_S = 2.0
 """After a restart of Redis, for all who share it to come back: the longest wait between two tries
 to reach it, and the time that one takes."""
@@ -45,7 +50,7 @@ class RedisLimits:
     clock = Script("return redis.call('TIME')")
 
     def __init__(self, store: RedisLimitStore, link: RedisLink, bell_link: RedisLink) -> None:
-        self.lease_s, self.guard_s = store.lease_s, store.timeout_s
+        self.lease_s, self.guard_s = store.lease_s, max(store.timeout_s, _LEAST_GUARD_S)
         self.before_close: Callable[[], Awaitable[None]] | None = None
         self.hear: Callable[[], Awaitable[None]] | None = None
         self.wake: Callable[[], None] | None = None
@@ -80,7 +85,7 @@ class RedisLimits:
     def configure(self, limits: Mapping[str, Capacity]) -> None:
         self._limits = limits
         self._telling.configure(limits)
-        longest_s = max(map(_pause_s, limits.values()), default=0.0)
+        longest_s = max(map(_pause_s, limits.values()), default=0.0) + self.guard_s
         self._paused_s = min(longest_s, self._most_paused_s)
 
     async def run(self, batch: Batch, now: Callable[[], float]) -> Reply:
@@ -171,10 +176,20 @@ class RedisLimits:
             self._clock.sample(int(at) / 1e6, sent_at, came_at)
             self._born, self._at_us = "", 0
             return Reply(True)
-        self._born, waits, usage, corrections, quiet_us, forgot = rest
+        self._born, waits, usage, corrections, quiet_us, forgot, *more = rest
+        ended, otherwise, lasts_us = more
+        self._telling.unchecked.difference_update(subject.names)
+        for index, said in otherwise:
+            name = subject.names[index - 1]
+            _log.warning(
+                'limit "%s" is a %s here and a %s in another process that shares "%s": no count is '
+                "right before they agree",
+                *(name, self._telling.said(name), said, self._store.name),
+            )
         if min(waits, default=0) < 0:  # for the end of a call, which another process may tell first
             loop = asyncio.get_running_loop()
             self._bell.listen(self._telling.bell, loop.time() + _LISTENS_S)
+        self._known_until = sent_at + lasts_us / 1e6
         return self._note(int(at), sent_at, came_at, batch.reset) or Reply(
             False,
             [wait / 1e6 for wait in waits],
@@ -188,6 +203,7 @@ class RedisLimits:
             ],
             max(quiet_us / 1e6, self._paused_s if batch.reset else 0.0),
             forgot,
+            [(subject.names[index - 1], left_us / 1e6) for index, left_us in ended],
         )
 
     def _usage_of(self, limit_id: str, told: bytes | str) -> SharedUsage:
@@ -199,17 +215,20 @@ class RedisLimits:
             return SharedUsage(float(told), 0.0)
         except ValueError:
             used, free_us = told.split(b":" if isinstance(told, bytes) else ":")  # type: ignore[arg-type]
-        limit = self._limits[limit_id]
-        return SharedUsage(
-            float(used), 0.0, min(float(free_us) / 1e6, limit.time_interval + limit.margin_s)
-        )
+        limit, units = self._limits[limit_id], float(used)
+        if units < limit.units:  # full but for what is reserved
+            return SharedUsage(units, 0.0)
+        if limit.kind is LimitKind.CONCURRENT:
+            return SharedUsage(units, 0.0, _POLL_S)
+        free_s = min(float(free_us) / 1e6, limit.time_interval + limit.margin_s)
+        return SharedUsage(units, 0.0, free_s)
 
     def _note(self, at_us: int, sent_at: float, came_at: float, reset: bool) -> Reply | None:
         """Note when it was done; where a clock was set anew since the last, all is in doubt."""
         stepped = self._clock.sample(at_us / 1e6, sent_at, came_at)
         self._store.heard()
         self._at_us, self._server = at_us, self._link.server
-        self._known_until = sent_at + self._telling.life_s
+        self._known_until = max(self._known_until, sent_at + self._telling.life_s)
         return Reply(True) if stepped and not reset else None
 
     def _woken(self) -> None:

@@ -12,8 +12,11 @@ __all__ = ["Faulty", "fault_of", "too_late", "where_is"]
 
 # A word such as READONLY or CLUSTERDOWN, with which Redis begins an error.
 _CODE = re.compile(r"[A-Z]{3,20}\b")
+# What OpenSSL says of an answer in plain text; the names differ by its version.
+_SPOKE_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 _UNREACHED = "cannot be reached: "
+_NO_TLS = "is that port one for TLS? If not, write redis:// (for a client, ssl=False)"
 
 
 class Fault(NamedTuple):
@@ -65,7 +68,7 @@ def too_late(timeout_s: float, connecting: bool, client: Any) -> Fault:
     """Return the fault of an answer that did not come within `timeout_s`."""
     reason = f"no answer within {timeout_s:g} s"
     if connecting and is_tls(client):
-        reason += " of TLS; is that port one for TLS (rediss://)?"
+        reason += f" of TLS; {_NO_TLS}"
     return Fault(_UNREACHED + reason if connecting else reason)
 
 
@@ -84,6 +87,9 @@ def fault_of(error: BaseException, exceptions: Any, connecting: bool) -> Fault:
             return Fault(f"the slot of its keys is being moved ({name})")
         if isinstance(error, exceptions.AskError):  # MovedError is one
             return Fault(f"its keys are on another node ({name})")
+        if isinstance(error, exceptions.ReadOnlyError):
+            # Not final: after a failover it may be the master again, or its name another's.
+            return Fault(f"it is a replica, which takes no writes; pass the master ({name})")
         if isinstance(error, exceptions.ClusterDownError):
             return Fault(f"the cluster is down ({name})")
         code = _CODE.match(said)
@@ -109,7 +115,8 @@ def _cause(error: BaseException | None) -> str:
     """Return what the operating system said."""
     while error is not None:
         if isinstance(error, ssl.SSLError):
-            return f"TLS failed ({error.reason or type(error).__name__})"
+            hint = f"; {_NO_TLS}" if error.reason in _SPOKE_NO_TLS else ""
+            return f"TLS failed ({error.reason or type(error).__name__}){hint}"
         if isinstance(error, socket.gaierror):
             return str(error.strerror or "unknown host")
         if isinstance(error, OSError):

@@ -34,13 +34,14 @@ class RedisLimitStore:
     about a call under all its limits, in one round trip, by the clock of Redis.
 
     A call that is under way counts until its answer, and where its process dies for `lease_s`
-    seconds more and then an interval. `timeout_s` is how long an answer of Redis may take before it
-    counts as lost; a refusal by `max_wait` may be that late. Then nothing goes until it is back
+    seconds more and then an interval; one that was granted less than `timeout_s` / 4 before, for an
+    interval and `timeout_s`. `timeout_s` is how long an answer of Redis may take before it counts
+    as lost; a refusal by `max_wait` may be that late. Then nothing goes until it is back
     (LimitStoreLost, LimitStoreRestored); with `local_share_pct` calls go on at that percentage of
-    each limit after one interval of quiet. Give each of n processes less than 100 / n. That is for
-    a Redis that is lost to all: where one process alone does not reach it, the others go on using
-    the whole of each limit, and its part comes on top. Where that may happen, take that much off by
-    `safety_margin_pct`.
+    each limit after a time of quiet: an interval, and what a call may take to be prepared (5 s at
+    most). Give each of n processes less than 100 / n. That is for a Redis that is lost to all:
+    where one process alone does not reach it, the others go on using the whole of each limit, and
+    its part comes on top. Where that may happen, take that much off by `safety_margin_pct`.
 
     `AsyncThrottler.snapshot` shows what Redis told that throttler last; `ping` has it told now, and
     checks at the start of a program that Redis is there and does what it is asked. Until it does

@@ -103,7 +103,8 @@ local function wait_of(call, over)
         free = math.min(free, math.max(1, lapse - now))
       end
       if limit.kind == CONCURRENT then
-        poll = math.max(poll, free, (over or more.bell) and SLOW_POLL or 0)
+        local has_share = waiting_for[limit.id] and used_by(limit, me) >= share(limit)
+        poll = math.max(poll, free, (has_share or more.bell) and SLOW_POLL or 0)
       else
         wait = math.max(wait, free)
       end
@@ -166,12 +167,13 @@ for index, call in ipairs(asks) do
       end
       if not claim then
         claim = {
-          arrival = now - call[5], rank = call[3], over = over, bell = more.bell, head = {}, all = {}}
+          arrival = now - call[5], rank = call[3], over = over, head = {}, all = {}, keep = {},
+          bell = waits[index] < 0 and more.bell or nil}
         claim.lapses = now + math.min(wait, LONGEST) + GRACE
         for at = 8, #call, 3 do
           local limit = limits[call[at]]
           if wait <= limit.interval then
-            claim.head[limit.id] = call[at + 1]
+            claim.head[limit.id], claim.keep[limit.id] = call[at + 1], call[at + 2]
             claim.all[limit.id] = call[at + 1] * call[7]
           end
         end
@@ -183,7 +185,7 @@ end
 -- Who is told ----------------------------------------------------------------------------------
 
 -- Nobody knows when a call under way is over, so who waits for that is told of the room that this run
--- leaves: who goes first is first. The list is not among KEYS, and its name has their hash tag. Where
+-- made: who goes first is first. The list is not among KEYS, and its name has their hash tag. Where
 -- the user has no right to it, they ask now and then all the same.
 local function goes_before(one, other)
   if one.rank ~= other.rank then
@@ -196,11 +198,11 @@ end
 
 for _, limit in ipairs(limits) do
   local free = limit.units - limit.used
-  if limit.kind == CONCURRENT and free > 0 and #others > 0 then
+  if limit.kind == CONCURRENT and limit.lowered and free > 0 and #others > 0 then
     table.sort(others, goes_before)
     for _, each in ipairs(others) do
       local head = each.head[limit.id]
-      if head and each.bell and free >= head then
+      if head and each.bell and free >= head + each.keep[limit.id] then
         local list = KEYS[1] .. ':bell:' .. each.process
         redis.pcall('RPUSH', list, '1')
         redis.pcall('PEXPIRE', list, 1000)
@@ -236,7 +238,8 @@ for index, limit in ipairs(limits) do
   end
   lasts = math.max(lasts, limit.ends, now + still(limit) + SECOND)
   set(limit.field, struct.pack(STATE, limit.used, limit.level, limit.last, limit.blocked,
-    limit.ends, limit.changed, limit.first, limit.rate, limit.quiet))
+    limit.ends, limit.changed, limit.first, limit.quiet, limit.barred, limit.rate,
+    tonumber(me, 16)))
   for process, units in pairs(limit.by) do
     if units > 0 then
       set(limit.by_field .. process, units)
@@ -262,4 +265,5 @@ if lasts > ends then
   redis.call('PEXPIRE', KEYS[1], math.ceil((lasts - now) / 1000) + 1000)
 end
 return cjson.encode({
-  'ok', whole(now), born, waits, usage, corrections, math.max(0, hold - now), forgot})
+  'ok', whole(now), born, waits, usage, corrections, math.max(0, hold - now), forgot, ended,
+  otherwise, math.max(lasts, ends) - now})

@@ -77,8 +77,8 @@ local function stops_at(limit, at)
   return at
 end
 
--- `pace` is the lower of the rates that this caller and the last one were told: a new one holds from
--- now on.
+-- Up to now a bucket dripped at the rate that its last caller was told, or, where that was another
+-- process, at this one's if it is higher: a process that was given a part does not slow the others.
 local function decay(limit, at)
   if at > limit.last then
     limit.level = math.max(0, limit.level - limit.pace * (at - limit.last))
@@ -99,6 +99,7 @@ end
 local function add(limit, process, weight)
   limit.by[process] = math.max(0, used_by(limit, process) + weight)
   limit.used = limit.used + weight
+  limit.lowered = limit.lowered or tonumber(weight) < 0
   limit.was_empty = limit.was_empty or limit.used <= 0 -- an empty set forgets when it expires
 end
 
@@ -143,14 +144,19 @@ for index, each in ipairs(told) do
   local state = got[6 + 2 * index]
   if state then
     limit.used, limit.level, limit.last, limit.blocked, limit.ends, limit.changed, limit.first,
-      limit.pace, limit.quiet = struct.unpack(STATE, state)
-    limit.pace = math.min(limit.pace, limit.rate)
+      limit.quiet, limit.barred, limit.pace, limit.teller = struct.unpack(STATE, state)
+    if limit.teller ~= tonumber(me, 16) then
+      limit.pace = math.max(limit.pace, limit.rate)
+    end
+    if limit.kind ~= BUCKET then
+      limit.level = 0 -- it was one before
+    end
   end
   if not state or now >= limit.ends then
     redis.call('DEL', limit.key)
     limit.used, limit.level, limit.last, limit.ends, limit.changed = 0, 0, now, 0, 0
     limit.first, limit.pace = math.huge, limit.rate
-    limit.blocked, limit.quiet = limit.blocked or 0, limit.quiet or 0
+    limit.blocked, limit.quiet, limit.barred = limit.blocked or 0, limit.quiet or 0, limit.barred or 0
     limit.by[me] = 0
   else
     limit.by[me] = tonumber(got[7 + 2 * index] or 0)

@@ -3,7 +3,7 @@
 -- KEYS[1] is a hash: `born` names this set of counts, `run` the server, `at` is the time of the last
 -- run of this script, `at0` that of the last one before the server was started again; up to `hold`
 -- nothing goes; `claims` are those of processes that wait; `ends` is when the hash expires. For each
--- limit "l:<id>" is its state and "b:<id>:<process>" what is in use by one process. KEYS[1 + i] is a
+-- limit "l:<id>" is its state, "k:<id>" what it was said to be, "b:<id>:<process>" what is in use by one. KEYS[1 + i] is a
 -- sorted set, the entries of limit i: the member is
 -- "<process>.<number>:<weight>", the score is the instant at which it stops counting. All times are
 -- microseconds of this server's clock. ARGV[1] is JSON, see `networkpype/shared/telling.py`.
@@ -14,7 +14,8 @@
 local ROLLING, FIXED, BUCKET, CONCURRENT = 1, 2, 3, 4
 local FINAL, HELD = 0, 1 -- the third mode, 2, is an admission that may yet be lifted
 local SECOND = 1000000
-local STATE = 'ddddddddd' -- used, level, last, blocked, ends, changed, first, rate, quiet
+-- used, level, last, blocked, ends, changed, first, quiet, barred, rate, and who told that
+local STATE = 'ddddddddddd'
 
 local clock = redis.call('TIME')
 local now = clock[1] * SECOND + clock[2]
@@ -43,7 +44,7 @@ local function take_the_short_way()
     if not state then
       return nil
     end
-    local used, level, since, blocked, ends, changed, first, rate, quiet =
+    local used, level, since, blocked, ends, changed, first, quiet, barred, rate, teller =
       struct.unpack(STATE, state)
     if now >= first or now < blocked or now < quiet or used <= 0 or used > tonumber(ARGV[place + 3])
       or ends - now < tonumber(ARGV[place + 5]) then
@@ -54,7 +55,8 @@ local function take_the_short_way()
     local size = #updates
     updates[size + 1] = ARGV[place]
     updates[size + 2] = struct.pack(
-      STATE, used, level, since, blocked, ends, now, first < stop and first or stop, rate, quiet)
+      STATE, used, level, since, blocked, ends, now, first < stop and first or stop, quiet, barred,
+      rate, teller)
     updates[size + 3] = ARGV[place + 1]
     updates[size + 4] = (got[field + 1] or 0) + weight
     entries[#entries + 1] = stop

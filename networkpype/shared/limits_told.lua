@@ -8,17 +8,38 @@ if more.reset then
     elseif limit.kind ~= CONCURRENT then
       pause = math.max(pause, limit.interval)
     end
-    limit.quiet = math.max(limit.quiet, now + math.min(pause, most_paused))
+    -- One that was prepared before may leave at the end of its interval, and tells of it soon.
+    limit.quiet = math.max(limit.quiet, now + math.min(pause + guard, most_paused))
   end
 end
 
-for _, index in ipairs(more.unblock or {}) do
-  limits[index].blocked = 0
+-- What each limit is said to be; another process may have said otherwise.
+local otherwise = {}
+for index, said in ipairs(more.check or {}) do
+  local field = 'k:' .. limits[index].id
+  local before = redis.call('HGET', KEYS[1], field)
+  if before ~= said then
+    set(field, said)
+  end
+  if before and before ~= said then
+    otherwise[#otherwise + 1] = {index, before}
+  end
+end
+
+local ended = {}
+for _, unblock in ipairs(more.unblock or {}) do
+  local limit = limits[unblock[1]]
+  -- What was said of it since is not what was meant.
+  if limit.blocked > now and limit.barred <= now - unblock[2] then
+    ended[#ended + 1] = {unblock[1], limit.blocked - now}
+    limit.blocked = 0
+  end
 end
 
 for _, block in ipairs(more.block or {}) do
   local limit = limits[block[1]]
   limit.blocked = math.max(limit.blocked, now + block[2])
+  limit.barred = now
 end
 
 -- {id, age, limit, weight, limit, weight ...}: what of it still counts, counts.

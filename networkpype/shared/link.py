@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from networkpype.deadline import Deadline, Deadlines
 from networkpype.errors import ConfigurationError, MissingExtraError, Outcome, TransportError
+from networkpype.shared.address import client_of
 from networkpype.shared.faults import Faulty, fault_of, too_late, where_is
 from networkpype.shared.routes import disconnect, route_of
 from networkpype.shared.whose import run_id_in
@@ -100,7 +101,7 @@ class RedisLink:
     ) -> None:
         self._exceptions = _redis("redis.exceptions")
         self._owned = isinstance(redis, str)
-        self._client: Any = _from_url(redis) if isinstance(redis, str) else redis
+        self._client: Any = client_of(redis) if isinstance(redis, str) else redis
         self._route = route_of(self._client)
         self.where = where_is(self._client)
         """Host and port, where the client tells."""
@@ -295,17 +296,6 @@ def _redis(module: str) -> Any:
         pass  # raised below: the error says all that there is to know
     raise MissingExtraError(
         'this needs redis, which is not installed; run: pip install "networkpype[redis]"'
-    )
-
-
-def _from_url(url: str) -> Any:
-    try:
-        return _redis("redis.asyncio").Redis.from_url(url)
-    except ValueError:
-        pass  # raised below, without the URL: it may hold a password
-    raise ConfigurationError(
-        "the URL of Redis is not one; write redis://host:port/db, rediss://... for TLS, or "
-        "unix:///path"
     )
 
 

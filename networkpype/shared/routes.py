@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any, NoReturn, Protocol
 
 from networkpype.errors import ConfigurationError
+from networkpype.shared.address import check_options
 from networkpype.shared.faults import Faulty
 
 __all__ = ["Route", "disconnect", "route_of"]
@@ -55,14 +56,14 @@ def route_of(client: Any) -> Route:
             "redis is a URL such as redis://127.0.0.1:6379/0 or a client of redis.asyncio, got "
             f"{_name_of(client)}"
         )
-    if isinstance(pool, sentinel.SentinelConnectionPool):
-        if not pool.is_master:
-            raise ConfigurationError(
-                "redis is a replica's client, and replicas take no writes; pass "
-                f'Sentinel(...).master_for("{pool.service_name}")'
-            )
-        return _Sentinels(pool)
-    return _Server(pool)
+    by_sentinels = isinstance(pool, sentinel.SentinelConnectionPool)
+    if by_sentinels and not pool.is_master:
+        raise ConfigurationError(
+            "redis is a replica's client, and replicas take no writes; pass "
+            f'Sentinel(...).master_for("{pool.service_name}")'
+        )
+    check_options(pool)
+    return _Sentinels(pool) if by_sentinels else _Server(pool)
 
 
 class _Server:
@@ -163,9 +164,12 @@ class _Cluster:
 
     async def connect(self, key: str, patience_s: float) -> Any:
         owner = await self._owner(import_module("redis.crc").key_slot(key.encode()), patience_s)
-        return await self.redirect(*owner)
+        return await self._open(*owner)
 
     async def redirect(self, host: str, port: int) -> Any:
+        return await self._open(*self._client.nodes_manager.remap_host_port(host, port))
+
+    async def _open(self, host: str, port: int) -> Any:
         # As the client makes its own, but for one that reads from replicas too.
         settings = {**self._like.connection_kwargs, "host": host, "port": port}
         settings.pop("redis_connect_func", None)
@@ -194,7 +198,7 @@ class _Cluster:
 
     async def _slots_by(self, host: str, port: int) -> list[tuple[int, int, list[Address]]]:
         try:
-            connection = await self.redirect(host, port)
+            connection = await self._open(host, port)
             try:
                 told = await _answer(connection, "CLUSTER", "SLOTS")
             finally:

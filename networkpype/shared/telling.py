@@ -102,6 +102,8 @@ class Telling:
             for name, limit in limits.items()
             if limit.kind is not LimitKind.FIXED_WINDOW
         }
+        self.unchecked = set(limits)
+        """Limits of which Redis was not told yet what they are."""
         self.everything = self._about(tuple(limits))
         self.has_fixed = self.everything.limits is None
         self.life_s = min(map(self._life, limits.values()), default=1.0)
@@ -129,6 +131,8 @@ class Telling:
 
         None where it has to be told in full: limits of other kinds, an ask that came late.
         """
+        if self.unchecked and not self.unchecked.isdisjoint(name for name, *_ in ask.charges):
+            return None
         key = (ask.charges, ask.hold, ask.rank, known.born, known.server)
         if key not in self._short:
             if len(self._short) >= _MOST_SUBJECTS:
@@ -168,10 +172,17 @@ class Telling:
             texts = self._texts
             limits = ",".join([texts.get(each) or self._tell(each, now) for each in subject.names])
         asks = ",".join([self._ask(ask, subject) for ask in batch.asks])
-        more = self._more(batch, subject, known, made_at)
+        more = self._more(batch, subject, known, made_at, now)
         return (
             f'{self._head},"{known.server}","{known.born}",{known.at_us},[{limits}],[{asks}]{more}]'
         )
+
+    def said(self, limit_id: str) -> str:
+        """Return what all processes have to agree on."""
+        limit = self._limits[limit_id]
+        kind = limit.kind.name.lower().replace("_", " ")
+        is_window = limit.kind in (LimitKind.ROLLING_WINDOW, LimitKind.FIXED_WINDOW)
+        return f"{kind} of {limit.time_interval:g} s" if is_window else kind
 
     def _made_us(self, made_at: float, margin_s: float) -> int:
         """Return when it was at the earliest on the clock of Redis; 0 where nobody knows."""
@@ -180,8 +191,10 @@ class Telling:
             return 0
         return _age(made_at + offset_s - unsure_s - margin_s)
 
-    def _more(self, batch: Batch, subject: Subject, known: Known, made_at: float) -> str:
-        index = subject.index
+    def _more(
+        self, batch: Batch, subject: Subject, known: Known, made_at: float, now: float
+    ) -> str:
+        index, since_s = subject.index, max(0.0, now - made_at)
         parts = []
         if batch.reset or not known.born:
             # Another one each time: a second loss must not look like the first.
@@ -190,6 +203,8 @@ class Telling:
             parts.append('"moved":true')
         if batch.reset:
             parts.append('"reset":true')
+        if not self.unchecked.isdisjoint(subject.names):
+            parts.append(f'"check":{json.dumps([self.said(each) for each in subject.names])}')
         if self.listens:
             parts.append('"bell":true')
         lists = (
@@ -197,7 +212,14 @@ class Telling:
                 "block",
                 [f"[{index[n]},{micros(s)}]" for n, s in batch.blocks.items() if n in index],
             ),
-            ("unblock", [str(index[name]) for name in batch.unblocks if name in index]),
+            (
+                "unblock",
+                [
+                    f"[{index[n]},{_age(s + since_s)}]"
+                    for n, s in batch.unblocks.items()
+                    if n in index
+                ],
+            ),
             (
                 "observe",
                 [

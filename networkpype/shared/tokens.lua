@@ -2,10 +2,12 @@
 --
 -- KEYS[1] is a hash, the access token: `access`, `expires`, `life` (ms), `gen`. KEYS[2] is a hash that
 -- outlives it: `refresh`, `gen`. KEYS[3] is the seat: who has it. KEYS[4] is a digest of the refresh
--- token that the exchange refused, and how. ARGV: what is asked, who asks, and
+-- token that is not to be tried for now, and how the exchange refused it; KEYS[5] is a hash that
+-- outlives it: how often, by digest. ARGV: what is asked, who asks, and
 -- for "enter": lease (ms), the generation that is held, the access token that was refused;
 -- for "keep": the generation before, access, expires, life (ms), refresh, its life (ms);
--- for "leave": what the exchange refused, or nothing, and for how long that is kept (ms).
+-- for "leave": what the exchange refused, or nothing, for how long that is counted (ms), and for how
+-- long it is not tried after the first time, the second, and so on; the last is for all later ones.
 
 local asked, who = ARGV[1], ARGV[2]
 local seated = redis.call('GET', KEYS[3])
@@ -35,7 +37,8 @@ if asked == 'enter' then
     return {'wait'}
   end
   redis.call('SET', KEYS[3], who, 'PX', lease)
-  return {'lead', refresh, string.format('%d', gen), redis.call('GET', KEYS[4]) or ''}
+  local why, left = redis.call('GET', KEYS[4]) or '', redis.call('PTTL', KEYS[4])
+  return {'lead', refresh, string.format('%d', gen), why, left}
 end
 
 if asked == 'keep' then
@@ -54,7 +57,7 @@ if asked == 'keep' then
   end
   redis.call('HSET', KEYS[2], 'refresh', refresh, 'gen', gen)
   redis.call('PEXPIRE', KEYS[2], ARGV[8])
-  redis.call('DEL', KEYS[4])
+  redis.call('DEL', KEYS[4], KEYS[5])
   if seated == who then
     redis.call('DEL', KEYS[3])
   end
@@ -62,7 +65,9 @@ if asked == 'keep' then
 end
 
 if ARGV[3] ~= '' then
-  redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[4])
+  local times = redis.call('HINCRBY', KEYS[5], string.match(ARGV[3], '^[^:]*'), 1)
+  redis.call('PEXPIRE', KEYS[5], ARGV[4])
+  redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[math.min(4 + times, #ARGV)])
 end
 if seated == who then
   redis.call('DEL', KEYS[3])

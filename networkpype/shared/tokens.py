@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +15,14 @@ from pydantic import SecretStr
 
 from networkpype.auth.access_tokens import HeldTokens
 from networkpype.errors import (
-    AuthenticationError,
-    AuthenticationFailure,
     ConfigurationError,
-    HTTPStatusError,
-    NetworkpypeError,
     Outcome,
     RequestTimeoutError,
     SharedTokenError,
 )
 from networkpype.shared.insist import insist
 from networkpype.shared.link import RedisLink, RedisLostError, Script
+from networkpype.shared.refusals import COUNTED_S, REFUSED_S, check_refused, refusal_in
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -38,10 +34,7 @@ _POLL_S = 0.05
 _LEASE_USED = 0.9
 """The part of its lease that a refresh may take: afterwards another process may have begun one."""
 _LONGEST_S = 10 * 365 * 86_400.0
-_REFUSED_S = 600.0
-"""For how long nobody tries again what the exchange refused: it may lock an account that does."""
-_HTTP_401 = "HTTP 401"
-_OF_THE_TOKEN = (AuthenticationFailure.REJECTED, AuthenticationFailure.EXPIRED)
+_PARTS = ("access", "refresh", "refresher", "refused", "refusals")
 Word = str | SecretStr
 
 
@@ -52,6 +45,7 @@ class _Answer:
     kind: str
     tokens: HeldTokens
     refused: str = ""
+    left_s: float = 0.0
 
 
 class RedisTokens:
@@ -71,8 +65,9 @@ class RedisTokens:
     refresh may take nine tenths of `lease_s`, its wait for a rate limit included.
 
     A refresh token that the exchange refused (AuthenticationError, or HTTP 401) is tried by no
-    process for ten minutes, for an account may be locked by that: each raises the same error, but
-    with NOT_SENT.
+    process for 10 s, after the second time for 60 s, then for 600 s each time, for an account may
+    be locked by that: each raises the same error, but with NOT_SENT. A token that is kept, or a day
+    without a refusal, ends the count.
 
     **Redis holds secrets then**: access token and refresh token as they are, the one until it ends,
     the other for `refresh_lifetime_s`. Let nobody else read it: a password or ACL, TLS
@@ -141,10 +136,10 @@ class RedisTokens:
                     )
                 await asyncio.sleep(_POLL_S)
             latest = _later(held, answer.tokens)
-            _check_refused(latest, answer.refused)
+            check_refused(latest, answer.refused, answer.left_s)
             fresh = await self._led(refresh, latest, began_at + self._lease_s * _LEASE_USED)
         except BaseException as error:
-            await self._leave(account, who, _refusal(latest, error))
+            await self._leave(account, who, refusal_in(latest, error))
             raise
         fresh = replace(fresh, generation=latest.generation)
         return await self._keep(account, who, fresh, now)
@@ -212,7 +207,8 @@ class RedisTokens:
     async def _leave(self, account: str, who: str, refused: str) -> None:
         """Let the next one go, unless Redis is not there: the lease ends by itself."""
         with suppress(RedisLostError):
-            await self._run(account, ["leave", who, refused, _ms(_REFUSED_S)])
+            spans = map(_ms, (COUNTED_S, *REFUSED_S))
+            await self._run(account, ["leave", who, refused, *spans])
 
     async def _ask(self, account: str, words: Sequence[Word], timeout_s: float) -> _Answer:
         try:
@@ -229,7 +225,7 @@ class RedisTokens:
 
     async def _run(self, account: str, words: Sequence[Word]) -> _Answer:
         here = f"{{networkpype:{self.name}:{account}}}:"
-        keys = [f"{here}{part}" for part in ("access", "refresh", "refresher", "refused")]
+        keys = [f"{here}{part}" for part in _PARTS]
         try:
             # In no local variable, which a traceback may print.
             return _read(await self._link.run(_SCRIPT, keys, [_plain(word) for word in words]))
@@ -242,14 +238,14 @@ class RedisTokens:
 
 def _read(reply: Any) -> _Answer:
     kind, *rest = (each.decode() if isinstance(each, bytes) else str(each) for each in reply)
-    access, expires, refresh, generation, refused = "", "", "", "0", ""
+    access, expires, refresh, generation, refused, left_ms = "", "", "", "0", "", "0"
     if kind == "token":
         access, expires, refresh, generation = rest
     elif kind == "lead":
-        refresh, generation, refused = rest
+        refresh, generation, refused, left_ms = rest
     ends = float(expires) if expires else None
     tokens = HeldTokens(SecretStr(access), ends, SecretStr(refresh), int(generation))
-    return _Answer(kind, tokens, refused)
+    return _Answer(kind, tokens, refused, int(left_ms) / 1000)
 
 
 def _later(held: HeldTokens, kept: HeldTokens) -> HeldTokens:
@@ -258,40 +254,6 @@ def _later(held: HeldTokens, kept: HeldTokens) -> HeldTokens:
         generation = max(kept.generation, held.generation)
         return replace(held, generation=generation)
     return replace(held, refresh=kept.refresh, generation=kept.generation)
-
-
-def _refusal(latest: HeldTokens | None, error: BaseException) -> str:
-    """Return what tells others that the exchange refused a refresh token; empty where not."""
-    digest = "" if latest is None else _digest(latest)
-    if not digest or not isinstance(error, NetworkpypeError):
-        return ""
-    if error.outcome is not Outcome.REJECTED:
-        return ""
-    if isinstance(error, AuthenticationError):
-        return f"{digest}:{error.reason.value}" if error.reason in _OF_THE_TOKEN else ""
-    # A refresh is no private request, so its 401 is a status as any other.
-    is_refused = isinstance(error, HTTPStatusError) and error.status == 401
-    return f"{digest}:{_HTTP_401}" if is_refused else ""
-
-
-def _check_refused(latest: HeldTokens, refused: str) -> None:
-    """Raise what whoever tried this refresh token got, for it would be the same again."""
-    digest, _, how = refused.partition(":")
-    if not digest or digest != _digest(latest):
-        return
-    said = (
-        f"the exchange refused the refresh token ({how}) when a process tried it, less than "
-        f"{_REFUSED_S / 60:g} minutes ago, so it was not tried again; pass Credentials(secret=...) "
-        "with a new one"
-    )
-    if how == _HTTP_401:
-        raise HTTPStatusError(said, status=401, outcome=Outcome.NOT_SENT)
-    raise AuthenticationError(said, reason=AuthenticationFailure(how), outcome=Outcome.NOT_SENT)
-
-
-def _digest(tokens: HeldTokens) -> str:
-    refresh = tokens.refresh.get_secret_value()
-    return sha256(refresh.encode("utf-8", "surrogateescape")).hexdigest() if refresh else ""
 
 
 def _plain(word: Word) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -86,6 +87,11 @@ class ArrivalLimit:
             raise self._wrong("burst is an integer from 1 up, of a token bucket")
         if not callable(self.weight) and self.weight != 0 and not _is_count(self.weight):
             raise self._wrong("weight is an integer from 0 up, or a function")
+        if callable(self.weight) and not _takes_two(self.weight):
+            raise self._wrong(
+                "weight takes (method, path) and returns the units, such as "
+                "lambda method, path: 2 if path.startswith('/v1/order') else 1"
+            )
 
     def matches(self, method: str, path: str) -> bool:
         """Tell whether a request counts under this limit; the path may have its query."""
@@ -95,7 +101,12 @@ class ArrivalLimit:
         """Return what a request weighs under this limit, 0 where it does not match."""
         if not self.matches(method, path):
             return 0
-        return self.weight(method, path) if callable(self.weight) else self.weight
+        if not callable(self.weight):
+            return self.weight
+        units = self.weight(method, path)
+        if units != 0 and not _is_count(units):
+            raise self._wrong(f"weight returned {units!r}; return an integer from 0 up")
+        return units
 
     @property
     def rule(self) -> str:
@@ -130,6 +141,19 @@ class ArrivalLimit:
 
     def _wrong(self, fix: str) -> ConfigurationError:
         return ConfigurationError(f'limit "{self.name}": {fix}')
+
+
+def _takes_two(weight: Callable[..., Any]) -> bool:
+    """Tell whether it can be called with a method and a path, and answers at once."""
+    if inspect.iscoroutinefunction(weight):
+        return False
+    try:
+        inspect.signature(weight).bind("GET", "/")
+    except TypeError:
+        return False
+    except ValueError:
+        pass  # written in C, and does not tell
+    return True
 
 
 def _is_count(value: object) -> bool:
@@ -169,6 +193,10 @@ class ArrivalCounter:
     """
 
     def __init__(self, limits: Iterable[ArrivalLimit]) -> None:
+        if isinstance(limits, ArrivalLimit):
+            raise ConfigurationError("limits is one ArrivalLimit; pass a list: limits=[...]")
+        if isinstance(limits, (str, bytes)) or not isinstance(limits, Iterable):
+            raise ConfigurationError(f"limits holds ArrivalLimit objects, got {limits!r}")
         limits = tuple(limits)
         for limit in limits:
             if not isinstance(limit, ArrivalLimit):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import math
 import secrets
@@ -28,7 +27,7 @@ from networkpype.testing.feed import Feed, Frames
 from networkpype.testing.loopback import LoopbackServer
 from networkpype.testing.market import Market
 from networkpype.testing.orders import OrderDesk
-from networkpype.testing.routes import Handler, Routes
+from networkpype.testing.routes import Handler, Routes, failure_of
 from networkpype.testing.subscriber import Subscriber
 from networkpype.testing.verifier import Access, Verifier
 from networkpype.testing.wire import Answer, ReceivedFrame, ReceivedRequest, Refused
@@ -80,6 +79,8 @@ class MockExchange:
         self.received: list[ReceivedRequest] = []
         self.status_counts: Counter[int] = Counter()
         self.executions: Counter[str] = Counter()
+        self.failures: list[Exception] = []
+        """What handlers and weights of yours raised or returned wrongly; each was a 500."""
         self._clock = clock or SystemClock()
         self._ticker_interval_s = ticker_interval_s
         self._verifier = Verifier(self.api_key, self.api_secret, recv_window_ms)
@@ -185,6 +186,7 @@ class MockExchange:
 
         A path that ends with ``*`` stands for all that begin so. The handler takes the
         `ReceivedRequest` and returns an `Answer`, at once or as an awaitable, or raises `Refused`.
+        Whatever else it does is answered with 500, whose body says why, and kept in `failures`.
         """
         self._routes.add(method, path, handler, access)
 
@@ -221,12 +223,11 @@ class MockExchange:
             request.method, request.raw_path, request.headers, b"", self._clock.monotonic()
         )
         self.received.append(received)
-        overrun = self._arrivals.arrive(
-            received.method,
-            received.raw_path,
-            received.arrived_at,
-            self._clock.time() + self.clock_skew_s,
-        )
+        now, wall_s = received.arrived_at, self._clock.time() + self.clock_skew_s
+        try:
+            overrun = self._arrivals.arrive(received.method, received.raw_path, now, wall_s)
+        except Exception as error:  # a weight of the user's
+            return self._respond(received, self._failed(received, error))
         self._changed()
         try:
             return await self._finished(request, received, overrun)
@@ -248,8 +249,20 @@ class MockExchange:
             raise
         if isinstance(answer, web.WebSocketResponse):
             return answer
+        return self._respond(received, answer)
+
+    def _respond(self, received: ReceivedRequest, answer: Answer) -> web.Response:
+        try:
+            response = _response(answer)
+        except (TypeError, ValueError) as error:  # data that is no JSON, or a header that is none
+            answer = self._failed(received, error)
+            response = _response(answer)
         self._finish(received, answer.status)
-        return _response(answer)
+        return response
+
+    def _failed(self, received: ReceivedRequest, error: Exception) -> Answer:
+        self.failures.append(error)
+        return failure_of(received, error)
 
     async def _answer(
         self, request: web.BaseRequest, received: ReceivedRequest, overrun: Overrun | None
@@ -265,9 +278,12 @@ class MockExchange:
             return await self._upgrade(request, received)
         endpoint = self._routes.find(received.method, received.path)
         self._verifier.check_request(received, endpoint.access, self.time_ms())
-        answer = endpoint.handler(received)
-        if inspect.isawaitable(answer):
-            answer = await answer
+        try:
+            answer = await endpoint.answer(received)
+        except Refused:
+            raise
+        except Exception as error:
+            return self._failed(received, error)
         if answer.status < 400:
             self.executions[f"{received.method} {received.path}"] += 1
         return answer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import inspect
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +19,7 @@ from networkpype.credentials import Credentials
 from networkpype.errors import ConfigurationError, MissingExtraError
 from networkpype.testing.arrivals import ArrivalCounter, ArrivalLimit, Overrun
 from networkpype.testing.loopback import LoopbackServer
-from networkpype.testing.routes import Handler, Routes
+from networkpype.testing.routes import Handler, Routes, failure_of
 from networkpype.testing.venue_client import Encoding, VenueClient
 from networkpype.testing.venues.account import Account, Refusal, Why
 from networkpype.testing.venues.keys import make_keys
@@ -90,6 +89,8 @@ class MockVenue:
         self.received: list[ReceivedRequest] = []
         self.ws_received: list[ReceivedFrame] = []
         self.refusals: list[str] = []
+        self.failures: list[Exception] = []
+        """What handlers and weights of yours raised or returned wrongly; each was a 500."""
         self._venue = VENUES[name]
         self._arrivals = ArrivalCounter(limits)
         self._encoding = encoding
@@ -283,9 +284,11 @@ class MockVenue:
             request.method, request.raw_path, request.headers, b"", self._clock.monotonic()
         )
         self.received.append(received)
-        overrun = self._arrivals.arrive(
-            received.method, received.raw_path, received.arrived_at, self.time_ms() / 1000
-        )
+        now, wall_s = received.arrived_at, self.time_ms() / 1000
+        try:
+            overrun = self._arrivals.arrive(received.method, received.raw_path, now, wall_s)
+        except Exception as error:  # a weight of the user's
+            return self._finished(received, self._failed(received, error))
         try:
             return await self._respond(request, received, overrun)
         finally:
@@ -311,11 +314,21 @@ class MockVenue:
         except Refused as refused:
             received.refusal = refused.message
             answer = refused.answer
+        return self._finished(received, answer)
+
+    def _finished(self, received: ReceivedRequest, answer: Answer) -> web.Response:
+        try:
+            response = _response(answer)
+        except (TypeError, ValueError) as error:  # data that is no JSON, or a header that is none
+            answer = self._failed(received, error)
+            response = _response(answer)
         received.status = answer.status
         self._change.set()
-        body = None if answer.data is None else json.dumps(answer.data).encode()
-        kind = {"Content-Type": "application/json"} | dict(answer.headers)
-        return web.Response(body=body, status=answer.status, headers=kind)
+        return response
+
+    def _failed(self, received: ReceivedRequest, error: Exception) -> Answer:
+        self.failures.append(error)
+        return failure_of(received, error)
 
     def _check_load(self, overrun: Overrun | None) -> None:
         """Refuse what comes while nobody is answered, or too fast."""
@@ -333,8 +346,12 @@ class MockVenue:
         check = self._venue.key_only.get(named, self._venue.check)
         if endpoint.access is not Access.PUBLIC:
             _tolerant(partial(check, received, self.account))
-        answer = endpoint.handler(received)
-        return await answer if inspect.isawaitable(answer) else answer
+        try:
+            return await endpoint.answer(received)
+        except (Refused, Refusal):
+            raise
+        except Exception as error:
+            return self._failed(received, error)
 
     async def _upgrade(
         self, request: web.BaseRequest, received: ReceivedRequest
@@ -466,6 +483,12 @@ def _new_keys(name: str, venue: Venue) -> tuple[dict[str, str], str]:
         f'the keys of "{name}" are made by {package}, which is not installed; '
         f'run: pip install "networkpype[{extra}]"'
     )
+
+
+def _response(answer: Answer) -> web.Response:
+    body = None if answer.data is None else json.dumps(answer.data).encode()
+    kind = {"Content-Type": "application/json"} | dict(answer.headers)
+    return web.Response(body=body, status=answer.status, headers=kind)
 
 
 def _reads_topics(venue: Venue) -> bool:

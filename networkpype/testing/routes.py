@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -9,7 +11,9 @@ from networkpype.errors import ConfigurationError
 from networkpype.testing.verifier import Access
 from networkpype.testing.wire import Answer, ReceivedRequest, Refused
 
-__all__ = ["Endpoint", "Handler", "Routes"]
+__all__ = ["Endpoint", "Handler", "Routes", "failure_of"]
+
+_log = logging.getLogger(__name__)
 
 Handler = Callable[[ReceivedRequest], Answer | Awaitable[Answer]]
 """Answers a request, at once or later; it may raise `Refused`."""
@@ -21,6 +25,30 @@ class Endpoint:
 
     handler: Handler
     access: Access
+
+    async def answer(self, request: ReceivedRequest) -> Answer:
+        """Return what the handler does; TypeError where that is no `Answer` that can be sent."""
+        answer = self.handler(request)
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if not isinstance(answer, Answer):
+            raise TypeError(
+                f"the handler returned a {type(answer).__name__}; return Answer(data, status=200)"
+            )
+        status = answer.status
+        if type(status) is not int or not 200 <= status <= 599:
+            raise TypeError(f"the Answer has status {status!r}; a status is from 200 to 599")
+        return answer
+
+
+def failure_of(request: ReceivedRequest, error: Exception) -> Answer:
+    """Note what the mock's user did wrong, and return what the client is told of it."""
+    request.refusal = (
+        f"the mock's own code failed at {request.method} {request.path}: "
+        f"{type(error).__name__}: {error}; see failures of the mock"
+    )
+    _log.error("%s", request.refusal, exc_info=error)
+    return Answer({"code": -1, "msg": request.refusal}, 500)
 
 
 class Routes:

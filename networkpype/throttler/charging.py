@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from asyncio import get_running_loop
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 from networkpype.clock import Clock
 from networkpype.errors import ConfigurationError
 from networkpype.hooks import Hook
-from networkpype.throttler.checks import check_seconds
+from networkpype.throttler.checks import check_max_wait
 from networkpype.throttler.configuration import Configuration
 from networkpype.throttler.kinds import LimitKind, Priority
 from networkpype.throttler.lanes import Lanes
@@ -66,7 +67,7 @@ class Charging:
         Raises as `acquire` does.
         """
         if max_wait is not None:
-            check_seconds("max_wait", max_wait, "or None")
+            check_max_wait(max_wait)
         lane = self._lane(limit_id, request, priority)
         if self._waiting or lane.account.try_charge(self._queue.now(), None, True) is not None:
             return (await self._wait(lane, True, max_wait))[0]
@@ -91,7 +92,7 @@ class Charging:
     ) -> Grant:
         """Do as `acquire` does; return the account and when it was charged."""
         if max_wait is not None:
-            check_seconds("max_wait", max_wait, "or None")
+            check_max_wait(max_wait)
         lane = self._lane(limit_id, request, priority)
         now = self._queue.now()
         if self._waiting or lane.account.try_charge(now) is not None:
@@ -183,4 +184,6 @@ class Charging:
     ) -> Grant:
         if max_wait_s is None:
             max_wait_s = self._max_wait_s
+        if max_wait_s == math.inf:
+            max_wait_s = None
         return await self._queue.wait(lane, hold=hold, max_wait_s=max_wait_s, final=final)

@@ -9,7 +9,7 @@ from networkpype.errors import ConfigurationError
 from networkpype.throttler.store.base import LimitStore
 from networkpype.throttler.store.shared import SharedLimitStore
 
-__all__ = ["check_hook", "check_methods", "check_seconds"]
+__all__ = ["check_hook", "check_max_wait", "check_methods", "check_seconds"]
 
 
 def check_seconds(name: str, seconds: object, what: str) -> None:
@@ -20,9 +20,21 @@ def check_seconds(name: str, seconds: object, what: str) -> None:
     raise ConfigurationError(f"{name} is seconds of at least 0, {what}; got {seconds!r}")
 
 
+def check_max_wait(max_wait: object) -> None:
+    """Refuse what is no longest wait: infinity is one that never ends."""
+    if max_wait != math.inf:
+        check_seconds("max_wait", max_wait, "or math.inf for no bound")
+
+
 def check_hook(hook: object) -> None:
-    """Refuse what cannot be called with an event, or would have to be awaited."""
-    if hook is not None and (not callable(hook) or inspect.iscoroutinefunction(hook)):
+    """Refuse what cannot be called with an event, or would have to be awaited; a class, too."""
+    if hook is None:
+        return
+    if isinstance(hook, type):  # it can be called, and each event would make an object of it
+        raise ConfigurationError(
+            f"hook is the class {hook.__name__}; pass one of its objects, {hook.__name__}(...)"
+        )
+    if not callable(hook) or inspect.iscoroutinefunction(hook):
         raise ConfigurationError(
             f"hook is a function that takes one event and is not awaited, got {hook!r}"
         )

@@ -60,6 +60,7 @@ class Configuration:
             for limit_id, limit in self.limits.items()
             if not (callable(limit.weight) or any(callable(p.weight) for p in limit.linked_limits))
         }
+        self._warn_of_too_heavy()
 
     def with_limits(self, rate_limits: Iterable[RateLimit]) -> Configuration:
         """Return the configuration for other limits, of which the same share and margins hold."""
@@ -113,13 +114,15 @@ class Configuration:
         for name, weight, reserve in charges:
             units, seconds = self.capacities[name][:2]
             if weight + reserve > units:
-                kept = f" and {reserve} are reserved for better priorities" if reserve else ""
+                kept, fix = "", "lower the weight or the margin, or raise the limit or the share"
+                if reserve:
+                    kept = f", and {reserve} are reserved for better priorities"
+                    fix = f'reserve less of "{name}", {fix}'
                 return WeightExceedsLimitError(
                     f'a call under "{limit_id}" weighs {weight} in rate limit "{name}", of which '
                     f"{units} may be used in {seconds:g} s{kept} ({self.share_percentage:f} % of "
                     f"the limit are ours, less a margin of {self.safety_margin_pct:.4g} for "
-                    "safety): it could never be sent; lower the weight or the margin, or raise the "
-                    "limit or the share"
+                    f"safety): it could never be sent; {fix}"
                 )
         return None
 
@@ -129,6 +132,14 @@ class Configuration:
     def _reserve(self, limit_id: str, priority: Priority) -> int:
         reserved: Mapping[Priority, int] = self.limits[limit_id].reserved
         return sum(units for better, units in reserved.items() if better < priority)
+
+    def _warn_of_too_heavy(self) -> None:
+        """Tell of calls that could never be sent while somebody looks, before the first is made."""
+        for limit_id in self.limits:
+            fixed = self.cost(limit_id, computed={})  # and nothing for the weights that are not
+            heavy = self.too_heavy(limit_id, fixed)
+            if heavy is not None:
+                _log.warning("%s", heavy)
 
     def _check_links(self) -> None:
         for limit in self.limits.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -14,9 +15,29 @@ if TYPE_CHECKING:
     from networkpype.throttler.store.base import Account
     from networkpype.throttler.throttler import AsyncThrottler
 
-__all__ = ["AsyncRequestContext", "HeldRequestContext", "InFlightContext"]
+__all__ = [
+    "AsyncRequestContext",
+    "HeldRequestContext",
+    "InFlightContext",
+    "give_back",
+    "takes_terms",
+]
 
 _Granted = TypeVar("_Granted")
+
+
+def takes_terms(throttler: AsyncThrottler) -> bool:
+    """Tell whether an `in_flight` of a subclass's own takes request, priority and max_wait."""
+    parameters = inspect.signature(type(throttler).in_flight).parameters
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    return takes_any or "max_wait" in parameters
+
+
+def give_back(*slots: object) -> None:
+    """Take back what was paid for something that certainly was not sent."""
+    for slot in slots:
+        if isinstance(slot, InFlightContext):  # a subclass of the user's may return its own
+            slot.give_back()
 
 
 class InFlightContext:
@@ -96,8 +117,16 @@ class InFlightContext:
     async def _wait(self, grant: Callable[..., Awaitable[_Granted]]) -> _Granted:
         if self.around is None:
             return await grant(self._limit_id, *self._asked)
-        with self.around():
-            return await grant(self._limit_id, *self._asked)
+        granted: list[Any] = []
+        try:
+            with self.around():
+                granted.append(await grant(self._limit_id, *self._asked))
+        except BaseException:
+            for each in granted:  # and was ended all the same
+                charge = each if isinstance(each, tuple) else (each, None)
+                self._throttler.refund(*charge)
+            raise
+        return granted[0]  # type: ignore[no-any-return]
 
     def land(self, answer: Answer | None = None) -> None:
         """Let the interval begin to run; safe to repeat.
@@ -110,14 +139,29 @@ class InFlightContext:
             return
         throttler = self._throttler
         if not self._held:
-            throttler.prepares(account, -1)
-            throttler.refund(account, self._granted_at)
+            self._refund(account)
             return
         try:
             if answer is not None:
                 throttler.learn(answer, self._limit_id, account, self._departure)
         finally:
             throttler.settle(account)
+
+    def give_back(self) -> None:
+        """Take the capacity back, departed or not: certainly nothing was sent. Safe to repeat.
+
+        Once it has landed, nothing happens.
+        """
+        account, self._account = self._account, None
+        if account is not None:
+            self._refund(account)
+
+    def _refund(self, account: Account) -> None:
+        if self._held:
+            self._throttler.refund(account, None)
+        else:
+            self._throttler.prepares(account, -1)
+            self._throttler.refund(account, self._granted_at)
 
     async def __aexit__(
         self,

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from networkpype.clock import Clock
 from networkpype.errors import ConfigurationError
-from networkpype.hooks import Hook, LimitBlocked, LimitUnblocked, emit
+from networkpype.hooks import Hook, LimitBlocked, emit
+from networkpype.throttler.announcing import tell_unblocked
 from networkpype.throttler.charging import Charging, ExchangeTime
 from networkpype.throttler.checks import check_seconds
 from networkpype.throttler.configuration import Configuration
@@ -41,11 +42,15 @@ class Heeding(Charging):
     ) -> None:
         """Let no call under these limits go for so many seconds, under none where None.
 
-        For what the exchange says in ways that nothing here reads; a block that lasts longer stays.
-        `status` is the answer's, for the event. Raises UnknownLimitError.
+        For what the exchange says in ways that nothing here reads. A block that lasts longer stays,
+        and 0 seconds are none. `status` is the answer's, for the event. Raises UnknownLimitError,
+        and ConfigurationError from another thread than that of the loop that it runs on.
         """
         check_seconds("for_s", for_s, "to be quiet")
         names = self._named(limit_ids)
+        self._queue.check_thread()
+        if not for_s or not names:
+            return
         if self._queue.loop is None and (loop := asyncio._get_running_loop()) is not None:
             self._queue.adopt(loop)  # by whose time a block lasts
         now = self._queue.now()
@@ -63,24 +68,25 @@ class Heeding(Charging):
         For whoever knows better than an answer did: a ban that was lifted, a header that was wrong.
         Who waits goes at once, as far as there is room: what was counted stays counted. An answer
         that asks for a pause later, be it to a call that is under way now, is obeyed again.
-        LimitUnblocked tells what it ended; where nothing was blocked, nothing happens.
+        LimitUnblocked tells what it ended; where nothing was blocked, nothing happens. A call that
+        waits by its retry policy, be it for an answer's Retry-After, is blocked by nothing here and
+        waits on.
 
-        Limits that processes share go on in all of them, but for the pause of a store that lost its
-        counts, which nobody knows better. Raises UnknownLimitError, and ConfigurationError from
-        another thread than that of the loop that it runs on.
+        Limits that processes share go on in all of them, whoever blocked them: in others within a
+        second, and LimitUnblocked comes with the store's answer. The pause of a store that lost its
+        counts is not ended. Raises UnknownLimitError, and ConfigurationError from another thread
+        than that of the loop that it runs on.
         """
         names = self._named(limit_ids)
         self._queue.check_thread()
+        if self._queue.loop is None and (loop := asyncio._get_running_loop()) is not None:
+            self._queue.adopt(loop)
         now = self._queue.now()
         left = {name: self._queue.usage(name).blocked_until - now for name in names}
         ended = self._queue.unblock(names)
         if not ended:
             return
-        left_s = max(0.0, *(left[name] for name in ended))
-        _log.warning(
-            "calls go again, %g s early, for unblock() was called: %s", left_s, ", ".join(ended)
-        )
-        emit(self._hook, LimitUnblocked(ended, left_s))
+        tell_unblocked(self._hook, ended, max(0.0, *(left[name] for name in ended)))
 
     def prepares(self, account: Account, sign: int = 1) -> None:
         """Tell that a call is charged and not sent yet; with -1, that this is over.
@@ -112,8 +118,9 @@ class Heeding(Charging):
         self._lessons = Lessons(self._learners, self._pause, self._queue.observe, self._hook)
 
     def _pause(self, pause: Pause, status: int) -> None:
-        if pause.for_s > 0:
-            self.block(pause.for_s, pause.limit_ids, status=status)
+        if pause.for_s < 0:  # what is over by now; not a number is refused
+            pause = pause._replace(for_s=0.0)
+        self.block(pause.for_s, pause.limit_ids, status=status)
 
     def _named(self, limit_ids: Iterable[str] | None) -> tuple[str, ...]:
         """Return these limits once each, all there are where None; refuse what is not there."""

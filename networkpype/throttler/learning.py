@@ -57,7 +57,9 @@ class Remaining(NamedTuple):
 class Pause(NamedTuple):
     """No call under these limits for so long, under none at all where None.
 
-    `told` is false where the exchange gave no time, and this one is made up here.
+    From a learner it takes the place of what the answer's status would do by itself: a 429 that
+    concerns one limit alone need not stop the others. ``Pause((), 0)`` is no pause at all. `told`
+    is false where the exchange gave no time, and this one is made up here.
     """
 
     limit_ids: tuple[str, ...] | None
@@ -67,7 +69,10 @@ class Pause(NamedTuple):
 
 Lesson: TypeAlias = "Used | Remaining | Pause"
 Learner: TypeAlias = Callable[[Answer, str], Iterable[Lesson]]
-"""Is given an answer and the limit id of its call, and returns what is to be learnt from it."""
+"""Is given an answer and the limit id of its call; returns a list of what is to be learnt from it.
+
+The list is empty where that is nothing.
+"""
 
 
 @dataclass(frozen=True)
@@ -79,11 +84,14 @@ class UsedHeader:
         UsedHeader("X-MBX-USED-WEIGHT-1M", "ip")
 
     (https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits, read 2026-11-21).
-    `limit_id` is that of the call where it is None.
+    `limit_id` is that of the call where it is None. Raises ConfigurationError for an empty header.
     """
 
     header: str
     limit_id: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_header("header", self.header, "X-MBX-USED-WEIGHT-1M")
 
     def __call__(self, answer: Answer, limit_id: str) -> Iterable[Lesson]:
         units = _number(answer.headers, self.header)
@@ -100,11 +108,17 @@ class RemainingHeader:
 
     (https://bybit-exchange.github.io/docs/v5/rate-limit, read 2026-11-21). `limit_id` is that of
     the call where it is None; without `limit_header` the limit is what the throttler was told.
+    Raises ConfigurationError for an empty header.
     """
 
     header: str
     limit_id: str | None = None
     limit_header: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_header("header", self.header, "X-Bapi-Limit-Status")
+        if self.limit_header is not None:
+            _check_header("limit_header", self.limit_header, "X-Bapi-Limit")
 
     def __call__(self, answer: Answer, limit_id: str) -> Iterable[Lesson]:
         units = _number(answer.headers, self.header)
@@ -118,9 +132,9 @@ class RemainingHeader:
 def pause_of(answer: Answer, limit_ids: tuple[str, ...], longest_s: float) -> Pause | None:
     """Read from status and Retry-After for how long to be quiet; None where nothing says so.
 
-    After 429, and 503 with a Retry-After, `limit_ids`, which the call was charged under; after 418,
-    a ban of the address, all. Where no wait is told or it is 0, `longest_s`, the longest interval
-    of these limits, but no more than a minute.
+    After 429, and 503 with a Retry-After, `limit_ids`, which the call was charged under (none where
+    there are none); after 418, a ban of the address, all. Where no wait is told or it is 0,
+    `longest_s`, the longest interval of these limits, but no more than a minute.
     """
     if answer.status not in (418, 429, 503):
         return None
@@ -143,6 +157,13 @@ def check_learners(learners: object) -> tuple[Learner, ...]:
                 'such as UsedHeader("X-MBX-USED-WEIGHT-1M", "ip")'
             )
     return checked
+
+
+def _check_header(name: str, header: object, example: str) -> None:
+    if not isinstance(header, str) or not header.strip():
+        raise ConfigurationError(
+            f'{name} is the name of a header such as "{example}", got {header!r}'
+        )
 
 
 def _number(headers: Mapping[str, str], name: str) -> float | None:

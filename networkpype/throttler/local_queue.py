@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from networkpype.clock import Clock
 from networkpype.errors import ThrottleTimeoutError
 from networkpype.hooks import Hook, ThrottleRefused, ThrottleWaited, emit
+from networkpype.throttler.bottleneck import Bottleneck, find_bottleneck
 from networkpype.throttler.lines import Lane, Lines
 from networkpype.throttler.on_loop import OnLoop
 from networkpype.throttler.store.base import (
@@ -67,6 +68,10 @@ class LocalQueue(OnLoop):
         """Return how many callers wait under this id."""
         return self._lines.count(limit_id)
 
+    def units(self, limit_id: str) -> int:
+        """Return the most that may be used of a limit."""
+        return self._capacities[limit_id].units
+
     def usage(self, limit_id: str) -> Usage:
         """Return how full the limit is."""
         return self._store.usage(limit_id, self.now())
@@ -115,13 +120,16 @@ class LocalQueue(OnLoop):
             self.look()
         if ticket.done():  # others wait, for what this call does not need
             return ticket.result()
+        held_by = self._held_by(lane, ahead, asked_at)
         alarm = None
         if max_wait_s is not None and ahead is not None:
             forecast_s = lane.account.forecast(asked_at, ahead) - asked_at
             if forecast_s > max_wait_s or not max_wait_s:
                 self._step_out(lane, ticket)
-                raise self._refused(lane, 0.0, max_wait_s, max(0.0, forecast_s))
-            alarm = loop.call_later(max_wait_s, self._give_up, lane, ticket, asked_at, max_wait_s)
+                raise self._refused(lane, 0.0, max_wait_s, max(0.0, forecast_s), ahead, held_by)
+            alarm = loop.call_later(
+                max_wait_s, self._give_up, lane, ticket, asked_at, max_wait_s, held_by
+            )
         try:
             account, granted_at = await ticket
         except (asyncio.CancelledError, GeneratorExit):
@@ -131,7 +139,7 @@ class LocalQueue(OnLoop):
             if alarm is not None:
                 alarm.cancel()
         if self._hook is not None:
-            emit(self._hook, ThrottleWaited(lane.limit_id, granted_at - asked_at))
+            emit(self._hook, ThrottleWaited(lane.limit_id, granted_at - asked_at, held_by))
         return account, granted_at
 
     def look(self) -> None:
@@ -152,28 +160,63 @@ class LocalQueue(OnLoop):
         free = self._capacities[limit_id].units - usage.used
         return units <= free and usage.blocked_until <= self.now()
 
-    def _give_up(self, lane: Lane, ticket: _Ticket, asked_at: float, max_wait_s: float) -> None:
+    def _held_by(self, lane: Lane, ahead: Mapping[str, int] | None, now: float) -> str:
+        """Return the limit that a call waits for which has just joined; empty if nobody asks."""
+        if ahead is None and self._hook is None:
+            return ""
+        if len(lane.charges) == 1:
+            return lane.charges[0].limit_id
+        if ahead is None:
+            ahead = self._lines.ahead_of(lane, self._has_room)  # and itself
+            for limit_id, weight, _ in lane.charges:
+                ahead[limit_id] = max(0, ahead[limit_id] - weight)
+        return self._bottleneck(lane, ahead, now).limit_id
+
+    def _bottleneck(self, lane: Lane, ahead: Mapping[str, int], now: float) -> Bottleneck:
+        store = self._store
+        # Of a lane from before the limits were changed there may be some that are gone.
+        there = [each.limit_id for each in lane.charges if each.limit_id in self._capacities]
+        return find_bottleneck(
+            lane.charges,
+            {limit_id: store.usage(limit_id, now) for limit_id in there},
+            self._capacities,
+            now,
+            ahead=ahead,
+            free_at=lambda charge: store.account((charge,)).forecast(now, ahead),
+        )
+
+    def _give_up(
+        self, lane: Lane, ticket: _Ticket, asked_at: float, max_wait_s: float, held_by: str
+    ) -> None:
         self.look()  # its turn may have come at this very moment
         if ticket.done():
             return
         self._step_out(lane, ticket)
-        ticket.set_exception(self._refused(lane, self.now() - asked_at, max_wait_s, max_wait_s))
+        waited_s = self.now() - asked_at
+        ticket.set_exception(self._refused(lane, waited_s, max_wait_s, max_wait_s, {}, held_by))
 
     def _refused(
-        self, lane: Lane, waited_s: float, max_wait_s: float, forecast_s: float
+        self,
+        lane: Lane,
+        waited_s: float,
+        max_wait_s: float,
+        forecast_s: float,
+        ahead: Mapping[str, int],
+        held_by: str,
     ) -> ThrottleTimeoutError:
-        emit(self._hook, ThrottleRefused(lane.limit_id, waited_s, forecast_s))
-        now = self.now()
-        ends_at = max(
-            (self.usage(each.limit_id).blocked_until for each in lane.charges), default=now
-        )
-        quiet = f"no call is wanted for {ends_at - now:.3g} s" if ends_at > now else ""
-        why = quiet or f"it takes {forecast_s:.3g} s at least"
+        """Tell the hook, and return the error; `held_by` is what was full when the wait began."""
+        limit_id, why, _ = self._bottleneck(lane, ahead, self.now())
+        if not limit_id:  # there is room now, for those who came earlier
+            limit_id = held_by
+            ahead_of_it = f'others go before it under "{held_by}"' if held_by else "others go first"
+            why = f"{ahead_of_it}; {forecast_s:.3g} s at least"
+        emit(self._hook, ThrottleRefused(lane.limit_id, waited_s, forecast_s, limit_id))
         return ThrottleTimeoutError(
-            f'no room under rate limit "{lane.limit_id}" within max_wait={max_wait_s:g} s '
-            f"({why}); nothing was sent: wait longer, or send less",
+            f'no room under rate limit "{lane.limit_id}" within max_wait={max_wait_s:g} s: {why}; '
+            "nothing was sent: wait longer, or send less",
             limit_id=lane.limit_id,
             forecast_s=forecast_s,
+            bottleneck=limit_id,
         )
 
     def _withdraw(self, lane: Lane, ticket: _Ticket, hold: bool) -> None:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 
 from networkpype.throttler.kinds import LimitKind
-from networkpype.throttler.store.base import Account, Capacity, Charge
+from networkpype.throttler.store.base import Account, Capacity, Charge, Usage
 from networkpype.throttler.store.memory import MemoryStore
+from networkpype.throttler.store.shared import lifts_s
 
 __all__ = ["LocalShare", "quiet_s"]
 
@@ -15,11 +16,12 @@ _NEVER_S = 1e9
 
 
 class LocalShare:
-    """A part of each limit, counted in this process, from one whole interval after the loss on.
+    """A part of each limit, counted in this process, after a quiet that begins with the loss.
 
-    What others were granted last is not known: it has to have left every window. So has what was
-    under way here, of which `is_under_way` tells whether anything is left; the interval begins
-    anew when it is over. `percent` of a limit is rounded down, and may be nothing.
+    What others were granted last is not known, and may leave as long as a call may be prepared: it
+    has to have left every window. So has what was under way here, of which `is_under_way` tells
+    whether anything is left; the quiet begins anew when it is over. `percent` of a limit is rounded
+    down, and may be nothing.
     """
 
     def __init__(
@@ -36,13 +38,14 @@ class LocalShare:
             for name, limit in limits.items()
         }
         self._quiet_s = {name: quiet_s(limit) for name, limit in limits.items()}
+        self._lifts_s = {name: lifts_s(limit) for name, limit in limits.items()}
         self._is_under_way = is_under_way
         self._waits = is_under_way()
         self._store = MemoryStore()
         self._store.configure(self._limits)
         self._accounts: dict[tuple[Charge, ...], Account] = {}
         self._quiet_until: dict[str, float] = {}
-        self._block(now)
+        self._block(now, self._lifts_s)
 
     def account(self, charges: tuple[Charge, ...]) -> Account:
         """Return what calls that cost this are charged to."""
@@ -50,6 +53,14 @@ class LocalShare:
         if account is None:
             account = self._accounts[charges] = self._store.account(charges)
         return account
+
+    def usage(self, limit_id: str, now: float) -> Usage:
+        """Return how full the part of this process is."""
+        return self._store.usage(limit_id, now)
+
+    def units(self, limit_id: str) -> int:
+        """Return the most of it."""
+        return self._limits[limit_id].units
 
     def block(self, limit_id: str, until: float, now: float) -> None:
         """Let nothing go under this limit for so long."""
@@ -73,13 +84,14 @@ class LocalShare:
             if self._is_under_way():
                 return math.inf
             self._waits = False
-            self._block(now)
+            self._block(now, {})
         return self.account(charges).try_charge(now, ahead, hold)
 
-    def _block(self, now: float) -> None:
+    def _block(self, now: float, more_s: Mapping[str, float]) -> None:
         for limit_id, span_s in self._quiet_s.items():
-            self._quiet_until[limit_id] = now + span_s
-            self._store.block(limit_id, now + span_s, now)
+            until = now + span_s + more_s.get(limit_id, 0.0)
+            self._quiet_until[limit_id] = max(until, self._quiet_until.get(limit_id, until))
+            self._store.block(limit_id, until, now)
 
 
 def quiet_s(limit: Capacity) -> float:

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 
 from networkpype.throttler.kinds import LimitKind
 from networkpype.throttler.store.base import Account, Capacity, Charge, Observation
-from networkpype.throttler.store.shared import Batch, Call, Hold, Seen
+from networkpype.throttler.store.shared import Batch, Call, Hold, Seen, lifts_s
 
 __all__ = ["Outbox", "SharedCall", "SharedLane"]
 
@@ -23,7 +23,7 @@ class SharedLane:
     share, `free_at` tells when the last of some units of a limit can go at the earliest.
     """
 
-    __slots__ = ("_alone", "_free_at", "charges", "interval_s", "is_flight")
+    __slots__ = ("_alone", "_free_at", "charges", "is_flight", "lifts_s")
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class SharedLane:
         self._alone = alone
         self._free_at = free_at
         self.charges = charges
-        self.interval_s = min((limit.time_interval for limit in limits), default=math.inf)
+        self.lifts_s = min((lifts_s(limit) for limit in limits), default=math.inf)
         self.is_flight = any(limit.kind is LimitKind.CONCURRENT for limit in limits)
 
     def try_charge(
@@ -98,11 +98,11 @@ class SharedCall:
         return now
 
     def lift(self, at: float, now: float) -> bool:
-        """Hold it; where an interval has passed since `at`, take it back: False."""
+        """Hold it; where it was prepared for too long since `at`, take it back: False."""
         if self._local is not None:
             expired = not self._local.lift(at, now)
         else:
-            expired = not isinstance(self._lane, SharedLane) or now - at >= self._lane.interval_s
+            expired = not isinstance(self._lane, SharedLane) or now - at >= self._lane.lifts_s
         if expired:
             self._outbox.refund(self, now)
             return False
@@ -146,7 +146,7 @@ class Outbox:
         self._refunds: list[tuple[SharedCall, float]] = []
         self._seen: list[tuple[str, Observation]] = []
         self._blocks: dict[str, float] = {}
-        self._unblocks: set[str] = set()
+        self._unblocks: dict[str, float] = {}
         self._at = math.inf
 
     def keep(self, call: SharedCall, renew_at: float) -> None:
@@ -202,7 +202,7 @@ class Outbox:
     def unblock(self, limit_id: str, now: float) -> None:
         """Tell that it may go on."""
         self._blocks.pop(limit_id, None)
-        self._unblocks.add(limit_id)
+        self._unblocks[limit_id] = now
         self._tell(now)
 
     def due(self) -> float:
@@ -233,7 +233,7 @@ class Outbox:
         if not (settled or refunds or seen or blocks or unblocks or self._under_way):
             return _nothing
         self._settled, self._refunds, self._seen = [], [], []
-        self._blocks, self._unblocks = {}, set()
+        self._blocks, self._unblocks = {}, {}
         self._at = math.inf
         batch.settled = [Call(call.call_id, call.charges, now - at) for call, at in settled]
         batch.refunds = [Call(call.call_id, call.charges) for call, _ in refunds]
@@ -242,7 +242,7 @@ class Outbox:
             for limit_id, each in seen
             if limit_id in limits
         ]
-        batch.unblocks = sorted(unblocks & limits.keys())
+        batch.unblocks = {name: now - at for name, at in unblocks.items() if name in limits}
         batch.blocks = {name: until - now for name, until in blocks.items() if until > now}
         renewed = self._renewed(now, everything)
         batch.renewals = [Call(call_id, self._under_way[call_id].charges) for call_id in renewed]
@@ -252,7 +252,7 @@ class Outbox:
             for name, until in blocks.items():
                 if name not in self._unblocks:
                     self._blocks[name] = max(until, self._blocks.get(name, -math.inf))
-            self._unblocks |= unblocks
+            self._unblocks = unblocks | self._unblocks
             for call_id in renewed:
                 heappush(self._renewals, (now, call_id))
             self._at = now

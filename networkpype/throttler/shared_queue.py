@@ -11,13 +11,14 @@ from functools import partial
 from typing import Any
 
 from networkpype.clock import Clock
-from networkpype.errors import ConfigurationError
+from networkpype.errors import ConfigurationError, NotConnectedError
 from networkpype.hooks import (
     Hook,
     LimitCorrected,
     ThrottleWaited,
     emit,
 )
+from networkpype.throttler.announcing import tell_unblocked
 from networkpype.throttler.kinds import Priority
 from networkpype.throttler.lines import Lane, Lines
 from networkpype.throttler.local_queue import Grant
@@ -79,7 +80,7 @@ class SharedQueue(OnLoop):
         limits = self._limits
         self._outbox = Outbox(limits.lease_s, limits.guard_s, self.look, lambda: self.now())
         self._told = Told(self._outbox.held)
-        self._asks = False
+        self._asks: asyncio.Future[None] | None = None
         self._is_closed = False
         self._calls = 0
         self._reach = _FEWEST
@@ -119,8 +120,19 @@ class SharedQueue(OnLoop):
         return self._lines.count(limit_id)
 
     def usage(self, limit_id: str) -> Usage:
-        """Return how full the limit was when the store told last; what is held, held here."""
+        """Return how full the limit was when the store told last; what is held, held here.
+
+        While calls go on without it, how full the part of this process is.
+        """
+        if self.share is not None and limit_id in self._capacities:
+            return self.share.usage(limit_id, self.now())
         return self._told.usage(limit_id, self.now())
+
+    def units(self, limit_id: str) -> int:
+        """Return the most that may be used of a limit, or of this process's part of it."""
+        return (
+            self._capacities[limit_id].units if self.share is None else self.share.units(limit_id)
+        )
 
     def forecast(self, limit_id: str, units: int, now: float) -> float:
         """Return when the last of `units` can go at the earliest, were the limit unused now."""
@@ -136,20 +148,18 @@ class SharedQueue(OnLoop):
                 self.share.block(limit_id, now + for_s, now)
 
     def unblock(self, limit_ids: Iterable[str]) -> tuple[str, ...]:
-        """Let calls go again under these limits, in every process; return those blocked here.
+        """Let calls go again under these limits, in every process; return none.
 
-        A store that lost its counts stays quiet all the same, until none of them can matter.
+        The store knows what was blocked, and its answer is told.
         """
-        now, ended = self.now(), []
+        now = self.now()
         for limit_id in limit_ids:
-            if self._told.usage(limit_id, now).blocked_until > now:
-                ended.append(limit_id)
             self._told.unblock(limit_id)
             self._outbox.unblock(limit_id, now)
             if self.share is not None:
                 self.share.unblock(limit_id, now)
         self._ask(now)
-        return tuple(ended)
+        return ()
 
     def observe(self, limit_id: str, seen: Observation) -> tuple[float, float]:
         """Have the count of a limit corrected. What it was is not known yet: LimitCorrected."""
@@ -160,7 +170,7 @@ class SharedQueue(OnLoop):
     def adopt(self, loop: asyncio.AbstractEventLoop) -> None:
         """Move to the loop that runs now; who waits on one that was closed is forgotten."""
         self.move_to(loop)
-        self._task, self._asks, self._heard = None, False, None  # it ended with its loop
+        self._task = self._asks = self._heard = None  # it ended with its loop
         self._lines.remove(_is_orphan)
         self._ask(self.now())
 
@@ -177,7 +187,9 @@ class SharedQueue(OnLoop):
         loop = get_running_loop()
         deadline = math.inf if max_wait_s is None else asked_at + max_wait_s
         ticket = Ticket(loop.create_future(), self._calls, kind, asked_at, deadline)
-        self._is_closed = False
+        if self._is_closed:
+            self._is_closed = False
+            _log.warning("a throttler is used after its shared limit store was closed: it opens it")
         if not lane.charges:
             return self._call(ticket, lane.account), asked_at
         if self._loss.is_final:
@@ -187,19 +199,14 @@ class SharedQueue(OnLoop):
             forecast_s = lane.account.forecast(asked_at, ahead) - asked_at
             if forecast_s > max_wait_s:
                 raise self._deadlines.refused(lane, 0.0, max_wait_s, forecast_s)
+        ask_at = asked_at if max_wait_s is not None else self._told.full_until(lane, asked_at)
         if self._lines.join(lane, ticket, hold):
-            if max_wait_s is None and self._is_quiet(lane, asked_at):
+            if max_wait_s is None and self._is_quiet(asked_at) and ask_at <= asked_at:
                 # Asked by the caller itself: a task of its own would cost a quarter of the way.
                 granted = await self._ask_for(ticket, lane, asked_at)
                 if granted is not None:
                     return granted, asked_at
             else:
-                ask_at = (
-                    asked_at
-                    if max_wait_s is not None
-                    else self._told.full_until(lane.charges, asked_at)
-                )
-                ticket.judged = ask_at > asked_at
                 self._ask(ask_at)
         alarm = None
         if max_wait_s is not None:
@@ -212,7 +219,7 @@ class SharedQueue(OnLoop):
         finally:
             if alarm is not None:
                 self._deadlines.clear(alarm)
-        if self._hook is not None and (ticket.judged or ticket.again):
+        if self._hook is not None and (ticket.judged or ticket.again or ask_at > asked_at):
             emit(self._hook, ThrottleWaited(lane.limit_id, self.now() - asked_at))
         return call, granted_at
 
@@ -222,7 +229,7 @@ class SharedQueue(OnLoop):
             return
         if self.share is not None:
             self._admit_alone()
-        if self._task is not None or self._asks:
+        if self._task is not None or self._asks is not None:
             return
         due = self._due()
         if due <= self.now():
@@ -234,18 +241,25 @@ class SharedQueue(OnLoop):
             self._set_timer(wake_at)
 
     async def _say_good_bye(self) -> None:
-        """Tell what is to be told, and be quiet then until somebody asks again.
-
-        Where callers wait it goes on for them.
-        """
+        """Refuse those who wait, tell what is to be told, and be quiet until one asks again."""
         if self.loop is not asyncio.get_running_loop():
             return
-        if self._task is not None:
-            await asyncio.wait({self._task}, timeout=1.0)
-        is_idle = self._task is None and not self._asks and not self._loss.is_on
+        for ticket, lane in self._lines.relane(lambda _: None):
+            if not ticket.done():
+                ticket.future.set_exception(
+                    NotConnectedError(
+                        "the shared limit store was closed while the call waited for capacity; "
+                        "nothing was sent"
+                    )
+                )
+            self._take_back_from(ticket, lane)
+        under_way = {each for each in (self._task, self._asks) if each is not None}
+        if under_way:
+            await asyncio.wait(under_way, timeout=1.0)
+        is_idle = self._task is None and self._asks is None and not self._loss.is_on
         if is_idle and self._outbox.due() < math.inf:
             await self._exchange()
-        if not self._lines.waiting:
+        if not self._lines.waiting:  # nobody came meanwhile
             self._is_closed = True
             self._set_timer(math.inf)
 
@@ -274,21 +288,20 @@ class SharedQueue(OnLoop):
             "that right"
         )
 
-    def _is_quiet(self, lane: Lane, now: float) -> bool:
+    def _is_quiet(self, now: float) -> bool:
         """Tell whether a caller that has just come is the only one there is."""
         return (
-            not self._asks
+            self._asks is None
             and self._task is None
             and not self._loss.is_on
             and len(self._lines.waiting) == 1
             and self._outbox.due() > now
-            and self._told.full_until(lane.charges, now) <= now
         )
 
     async def _ask_for(self, ticket: Ticket, lane: Lane, now: float) -> SharedCall | None:
         """Ask for the only caller there is, in its own task; return what was granted at once."""
         ask = Ask(ticket.call_id, ticket.hold, lane.priority, 0, 0.0, False, 1, lane.charges)
-        self._asks = True
+        self._asks = asked = get_running_loop().create_future()
         try:
             reply = await self._limits.run(Batch(asks=(ask,)), self.now)
             if reply.forgot:
@@ -310,7 +323,8 @@ class SharedQueue(OnLoop):
                 raise
             self._fail_by(error)
         finally:
-            self._asks = False
+            self._asks = None
+            asked.set_result(None)
             is_more = bool(self._lines.waiting) or self._loss.is_on or self._heard is not None
             if is_more or self._outbox.due() < math.inf:
                 if self._lines.waiting and not ticket.judged:
@@ -377,6 +391,9 @@ class SharedQueue(OnLoop):
     def _apply(self, asked: list[Asked], reply: Reply, at: float) -> None:
         now = self.now()
         self._told.note(reply.usage, now)
+        if reply.unblocked:
+            names, left_s = zip(*reply.unblocked, strict=True)
+            tell_unblocked(self._hook, names, max(left_s))
         for corrected in reply.corrections:
             if corrected.before != corrected.after:
                 emit(self._hook, LimitCorrected(*corrected))
@@ -472,8 +489,15 @@ class SharedQueue(OnLoop):
             lambda: not before.isdisjoint(self._outbox.under_way()),
             now,
         )
+        none = [name for name in self._capacities if not self.share.units(name)]
+        if none:
+            _log.warning(
+                "%g %% of these limits is less than one unit, so calls under them wait until the "
+                "shared limit store is back: %s",
+                *(percent, ", ".join(none)),
+            )
         for limit_id in self._told:
-            self.share.block(limit_id, self.usage(limit_id).blocked_until, now)
+            self.share.block(limit_id, self._told.usage(limit_id, now).blocked_until, now)
 
     def _withdraw(self, lane: Lane, ticket: Ticket) -> None:
         future = ticket.future

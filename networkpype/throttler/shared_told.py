@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
-from networkpype.throttler.kinds import LimitKind
-from networkpype.throttler.store.base import Capacity, Charge, Usage
+from networkpype.throttler.kinds import LimitKind, Priority
+from networkpype.throttler.lines import Lane
+from networkpype.throttler.store.base import Capacity, Usage
 from networkpype.throttler.store.shared import SharedUsage
 
 __all__ = ["Told"]
@@ -71,15 +72,15 @@ class Told:
         limit = self._capacities.get(limit_id)
         if limit is None:
             return now
-        at = max(now, self.usage(limit_id, now).blocked_until)
+        # What was told to be blocked may go on by now, for another process may have said so.
         if limit.per_second:
-            return at + max(0.0, (units - limit.units) / limit.per_second)
+            return now + max(0.0, (units - limit.units) / limit.per_second)
         if limit.kind is LimitKind.CONCURRENT:
-            return at
+            return now
         rounds = max(0, units - 1) // limit.units
         if limit.kind is LimitKind.FIXED_WINDOW:
             rounds = max(0, rounds - 1)  # of the first there may be next to nothing left
-        return at + rounds * limit.time_interval
+        return now + rounds * limit.time_interval
 
     def has_room(self, now: float, limit_id: str, units: int) -> bool:
         """Tell whether so many units were free."""
@@ -87,14 +88,14 @@ class Told:
         free = 0.0 if limit is None else limit.units - usage.used
         return units <= free and usage.blocked_until <= now
 
-    def full_until(self, charges: Sequence[Charge], now: float) -> float:
+    def full_until(self, lane: Lane, now: float) -> float:
         """Return until when a caller that has just come need not ask: `now`, or a moment later.
 
         Where calls of this process hold a limit that was full a moment ago, the end of one is told,
-        and the caller asked for with it.
+        and the caller asked for with it. One that goes before others has its turn known at once.
         """
-        if self._flights:
-            for limit_id, *_ in charges:
+        if self._flights and lane.priority is Priority.QUERY:
+            for limit_id, *_ in lane.charges:
                 if limit_id in self._flights and self._held(limit_id):
                     told, at = self._usage.get(limit_id, _NOTHING)
                     if told.used >= self._capacities[limit_id].units:

@@ -10,7 +10,12 @@ from typing import Any, Self
 from networkpype.clock import Clock
 from networkpype.hooks import Hook
 from networkpype.throttler.charging import ExchangeTime
-from networkpype.throttler.checks import check_hook, check_methods, check_seconds
+from networkpype.throttler.checks import (
+    check_hook,
+    check_max_wait,
+    check_methods,
+    check_seconds,
+)
 from networkpype.throttler.configuration import Configuration
 from networkpype.throttler.context import (
     AsyncRequestContext,
@@ -57,7 +62,8 @@ class AsyncThrottler(Heeding):
     programs share an account. `retry_interval` is accepted for programs written for 1.1.5 and not
     used, for nothing here polls. `safety_margin_s` is how much later than its departure a call may
     arrive at the exchange; managers need none, for they hold their capacity until the answer.
-    `max_wait` is the longest wait in seconds of calls that bring none, None for ever. `learn_from`
+    `max_wait` is the longest wait in seconds of calls that bring none, by default without a bound,
+    which is what ``math.inf`` says for one call (None is this default). `learn_from`
     reads the exchange's answers (`UsedHeader`, `RemainingHeader`, functions of your own); what asks
     for a pause by its status, such as 429, is always obeyed. `time_provider` tells the exchange's
     clock, for fixed windows: a `TimeSynchronizer`, by default the local wall clock.
@@ -91,7 +97,7 @@ class AsyncThrottler(Heeding):
         )
         check_seconds("retry_interval", retry_interval, "and no longer used; leave it out")
         if max_wait is not None:
-            check_seconds("max_wait", max_wait, "or None")
+            check_max_wait(max_wait)
         check_methods(clock, store, time_provider)
         check_hook(hook)
         learners = check_learners(learn_from)
@@ -146,7 +152,7 @@ class AsyncThrottler(Heeding):
             except (KeyError, TypeError):
                 pass  # its cost is computed, it counts while under way, or it is wrong
         if max_wait is not None:
-            check_seconds("max_wait", max_wait, "or None")
+            check_max_wait(max_wait)
         lane = self._find(limit_id, request, priority)
         kind = HeldRequestContext if lane.counts_flights else AsyncRequestContext
         return kind(
@@ -173,7 +179,7 @@ class AsyncThrottler(Heeding):
         The other arguments and what it raises are those of `execute_task`.
         """
         if max_wait is not None:
-            check_seconds("max_wait", max_wait, "or None")
+            check_max_wait(max_wait)
         self._find(limit_id, request, priority)  # refuses what it refuses
         return InFlightContext(self, limit_id, departed, request, priority, max_wait)
 
@@ -192,7 +198,7 @@ class AsyncThrottler(Heeding):
         of calls under way, for nobody could tell when this one is over.
         """
         if max_wait is not None:
-            check_seconds("max_wait", max_wait, "or None")
+            check_max_wait(max_wait)
         queue = self._queue
         try:
             lane = self._plain[limit_id]  # not by a call: this is on the path of every call
@@ -224,13 +230,13 @@ class AsyncThrottler(Heeding):
         counts change while they are read.
         """
         self._queue.check_thread()
-        now = self._queue.now()
         result = {}
-        for limit_id, (units, interval, kind, *_) in self._configuration.capacities.items():
+        for limit_id, (_, interval, kind, *_) in self._configuration.capacities.items():
             usage = self._queue.usage(limit_id)
+            now = self._queue.now()  # after it, or what is free now would be so a moment later
             result[limit_id] = LimitUsage(
                 used=usage.used,
-                capacity=units,
+                capacity=self._queue.units(limit_id),
                 time_interval=interval,
                 next_free_s=max(0.0, usage.free_at - now),
                 waiting=self._queue.count(limit_id),

@@ -18,6 +18,7 @@ from networkpype.errors import (
     AlreadyConnectedError,
     ConcurrentReceiveError,
     ConfigurationError,
+    HTTPStatusError,
     MessageTimeoutError,
     NotConnectedError,
     Outcome,
@@ -184,6 +185,8 @@ class WebSocketConnection:
         self._url = ws_url
         self._left = False
         dialing = self._dialing = object()
+        refusal: HTTPStatusError | None = None
+        ws: aiohttp.ClientWebSocketResponse[bool] | None = None
         try:
             ws = await dial(
                 self._session,
@@ -195,10 +198,20 @@ class WebSocketConnection:
                 protocols=protocols,
                 **kwargs,
             )
+        except NotConnectedError:
+            raise
+        except Exception as error:
+            # What a dial dies of that this side ended depends on how far it was, down to aiohttp's
+            # assertions.
+            if self._is_wanted(dialing):
+                raise
+            refusal = error if isinstance(error, HTTPStatusError) else None
         finally:
-            was_wanted = self._dialing is dialing
-            if was_wanted:
+            was_wanted = self._is_wanted(dialing)
+            if self._dialing is dialing:
                 self._dialing = None
+        if ws is None:
+            raise self._called_off() from refusal  # which others that dial have to know
         waits = Waits(self.waits)
         line = Line(
             ws,
@@ -213,9 +226,21 @@ class WebSocketConnection:
         )
         if not was_wanted:
             line.drop()
-            raise NotConnectedError("disconnect() was called while dialing; nothing is left open")
+            raise self._called_off()
         self._line, self._now = line, line.now
         emit(self._hook, WebSocketOpened(line.url))
+
+    def _is_closed(self) -> bool:
+        # The one is over before the other is; one of the user's own may tell nothing.
+        return self.waits.is_over or getattr(self._session, "closed", False) is True
+
+    def _is_wanted(self, dialing: object) -> bool:
+        """Tell whether neither disconnect() nor the end of the session called this dial off."""
+        return self._dialing is dialing and not self._is_closed()
+
+    def _called_off(self) -> NotConnectedError:
+        why = "the client session was closed" if self._is_closed() else "disconnect() was called"
+        return NotConnectedError(f"{why} while dialing; nothing is left open")
 
     async def disconnect(self) -> None:
         """Close within `close_timeout_s` whatever the peer does; safe to repeat.

@@ -224,7 +224,8 @@ class Line:
         # aiohttp has no public way to give up without awaiting the peer, and a transport that is
         # closed but not aborted stays open until the peer has taken all that was written.
         self.ws._response.close()
-        self.ws._writer.transport.abort()
+        if (transport := self.ws._writer.transport) is not None:  # it was when the session closed
+            transport.abort()
 
     def _end_waits(self) -> None:
         self.waits.close(

@@ -14,8 +14,10 @@ from networkpype.errors import (
     ConfigurationError,
     MissingCredentialsError,
     NotConnectedError,
+    Outcome,
+    WebSocketClosedError,
 )
-from networkpype.throttler.context import InFlightContext
+from networkpype.throttler.context import InFlightContext, give_back, takes_terms
 from networkpype.throttler.kinds import Priority
 from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.waits import Waits
@@ -28,6 +30,7 @@ from networkpype.websocket.response import WebSocketResponse
 if TYPE_CHECKING:
     from networkpype.auth.base import Auth
     from networkpype.auth.patterns.base import RESTCaller
+    from networkpype.websocket.line import Line
     from networkpype.websocket.processor.base import WebSocketPostProcessor, WebSocketPreProcessor
 
 __all__ = ["WebSocketManager"]
@@ -65,6 +68,7 @@ class WebSocketManager:
         self._departures = 0
         self._checked = ""  # where the auth has let private messages go to
         self._holds = holds(throttler)
+        self._takes_terms = throttler is not None and self._holds and takes_terms(throttler)
         _check_has([connection], "receive", "connection")
         _check_has(self._pre_processors, "pre_process", "ws_pre_processors")
         _check_has(self._post_processors, "post_process", "ws_post_processors")
@@ -101,19 +105,20 @@ class WebSocketManager:
         await self._dial(self._departures, ws_url, options)
 
     async def _dial(self, departures: int, ws_url: str, options: dict[str, Any]) -> None:
-        connect = partial(self._connect, departures, ws_url, options)
+        check = partial(self._check_departures, departures)
         if self._dial_turn is None or self.connected:  # which is refused
-            await connect()
+            check()
+            await self._connection.connect(ws_url, **options)
         else:
-            await self._dial_turn.dial(connect)
+            connect = partial(self._connection.connect, ws_url, **options)
+            await self._dial_turn.dial(connect, check)
         self._early.clear()
 
-    async def _connect(self, departures: int, ws_url: str, options: dict[str, Any]) -> None:
+    def _check_departures(self, departures: int) -> None:
         if self._departures != departures:
             raise NotConnectedError(
                 "disconnect() was called before it was the dial's turn; nothing was dialed"
             )
-        await self._connection.connect(ws_url, **options)
 
     @property
     def dial_turn(self) -> DialTurn | None:
@@ -194,13 +199,18 @@ class WebSocketManager:
 
         `priority` is the message's among those that wait for this connection's `message_limit`.
         `max_wait` seconds it waits for each limit at most, by default as long as the throttler
-        says, and for the connection's own for ever.
+        says, and for the connection's own for ever, as ``math.inf`` says for all of them.
 
         Raises MissingCredentialsError and other ConfigurationErrors before anything is sent, such
         as for a private message where the credentials may not go to the address that was dialed;
         ThrottleTimeoutError; NotConnectedError where the connection ends while it waits or is
         prepared, for it never goes out on a later one; and what `WebSocketConnection.send` raises.
         """
+        if max_wait is not None and not self._takes_terms and self._throttler is not None:
+            raise ConfigurationError(
+                f"{type(self._throttler).__name__} knows no max_wait; pass an AsyncThrottler, or "
+                "leave it out"
+            )
         await self.send_noted(request, _nobody, priority=priority, max_wait=max_wait)
 
     async def send_noted(
@@ -219,34 +229,46 @@ class WebSocketManager:
         limit_id, pace = request.throttler_limit_id, self._pace
         if limit_id is None and pace is None:
             is_prepared = self._pre_processors or request.is_auth_required
-            waits = self._waits_to_send() if is_prepared else None  # which may take its time
-            await self._process_and_send(request, auth, departs, waits)
+            line = self._line if is_prepared else None  # which may take its time
+            waits = self._waits_of(line) if is_prepared else None
+            await self._process_and_send(request, auth, departs, line, waits)
             return
-        self._connection.open_line()  # raises before capacity is waited and paid for
-        waits = self._waits_to_send()
+        line = self._open_line()  # raises before capacity is waited and paid for
+        waits = self._waits_of(line)
+        if limit_id is not None and pace is None and self._holds:  # most often: needs no stack
+            async with self._slot(waits, limit_id, request, max_wait) as slot:
+                await self._process_and_send(request, auth, departs, line, waits, (slot,))
+            return
         async with AsyncExitStack() as stack:
             slots: list[InFlightContext] = []
             if limit_id is not None:
                 slots += await self._enter_limit(stack, waits, limit_id, request, max_wait)
             if pace is not None:
                 slots += [await stack.enter_async_context(pace.turn(request, priority, max_wait))]
-            await self._process_and_send(request, auth, departs, waits, slots)
+            await self._process_and_send(request, auth, departs, line, waits, slots)
 
     async def send_ahead(self, request: WebSocketRequest) -> None:
         """Send as it is, before all that waits for the connection's `message_limit`: a login."""
         if (pace := self._pace) is None:
             await self._connection.send(request)
             return
-        waits = self._waits_to_send()
+        line = self._line
+        waits = self._waits_of(line)
         async with pace.turn(request, Priority.CANCEL, None) as slot:
-            await slot.depart()
-            if self._waits_to_send() is not waits:
-                waits.check()
-            await self._connection.send(request)
+            await self._leave(request, _nobody, line, waits, (slot,))
 
-    def _waits_to_send(self) -> Waits:
-        """Return what waits for the connection that is open; it is over when that is."""
-        return _waits_of(getattr(self._connection, "line", None)) or self._waits
+    @property
+    def _line(self) -> Line | None:
+        """Return what is open; one of the user's own may have none."""
+        return getattr(self._connection, "line", None)
+
+    def _open_line(self) -> Line | None:
+        open_line = getattr(self._connection, "open_line", None)
+        return None if open_line is None else open_line()
+
+    def _waits_of(self, line: Line | None) -> Waits:
+        """Return what waits for this line; it is over when that is."""
+        return _waits_of(line) or self._waits
 
     @property
     def _pace(self) -> Pace | None:
@@ -261,27 +283,40 @@ class WebSocketManager:
         request: WebSocketRequest,
         max_wait: float | None,
     ) -> list[InFlightContext]:
+        if self._holds:
+            slot = self._slot(waits, limit_id, request, max_wait)
+            return [await stack.enter_async_context(slot)]
+        task = self._throttler_of(request).execute_task(limit_id)
+        with waits.to_send():
+            await stack.enter_async_context(task)
+        return []
+
+    def _throttler_of(self, request: WebSocketRequest) -> AsyncThrottler:
         if self._throttler is None:
             raise ConfigurationError(
                 f"{WebSocketRequest.__repr__(request)} names a rate limit and this manager has no "
                 "throttler; pass throttler=, or get the manager from a ConnectionManagersFactory"
             )
-        if not self._holds:
-            with waits.to_send():
-                await stack.enter_async_context(self._throttler.execute_task(limit_id))
-            return []
-        slot = self._throttler.in_flight(
-            limit_id, departed=False, request=request, max_wait=max_wait
-        )
+        return self._throttler
+
+    def _slot(
+        self, waits: Waits, limit_id: str, request: WebSocketRequest, max_wait: float | None
+    ) -> InFlightContext:
+        throttler = self._throttler_of(request)
+        if self._takes_terms:
+            slot = throttler.in_flight(limit_id, departed=False, request=request, max_wait=max_wait)
+        else:  # whoever gives a max_wait all the same has a deadline around it
+            slot = throttler.in_flight(limit_id, departed=False)
         if isinstance(slot, InFlightContext):  # a subclass of the user's may return its own
             slot.around = waits.to_send
-        return [await stack.enter_async_context(slot)]
+        return slot
 
     async def _process_and_send(
         self,
         request: WebSocketRequest,
         auth: Auth | None,
         departs: Callable[[], object],
+        line: Line | None,
         waits: Waits | None,
         slots: Sequence[InFlightContext] = (),
     ) -> None:
@@ -298,12 +333,40 @@ class WebSocketManager:
             self._check_socket(auth)
             request = await auth.ws_authenticate(request)
             _check_returned(request, WebSocketRequest, auth, "ws_authenticate")
-        for slot in slots:
-            await slot.depart()
-        if waits is not None and self._waits_to_send() is not waits:
+        if slots and waits is not None:
+            await self._leave(request, departs, line, waits, slots)
+            return
+        if waits is not None and self._line is not line:
             waits.check()  # whatever is open now, the message was not meant for it
         departs()
         await self._connection.send(request)
+
+    async def _leave(
+        self,
+        request: WebSocketRequest,
+        departs: Callable[[], object],
+        line: Line | None,
+        waits: Waits,
+        slots: Sequence[InFlightContext],
+    ) -> None:
+        """Send on the line that the message was meant for; what never leaves is not paid for."""
+        try:
+            if self._line is not line:
+                waits.check()  # before it waits anew
+            for slot in slots:
+                await slot.depart()
+            if self._line is not line:
+                waits.check()
+        except BaseException:
+            give_back(*slots)  # one may have departed before the other could not
+            raise
+        departs()
+        try:
+            await self._connection.send(request)
+        except (NotConnectedError, WebSocketClosedError) as error:
+            if error.outcome is Outcome.NOT_SENT:
+                give_back(*slots)
+            raise
 
     def _check_socket(self, auth: Auth) -> None:
         """Ask the auth, once an address, whether its messages may go where this has dialed."""
@@ -317,7 +380,10 @@ class WebSocketManager:
 
     async def ping(self, payload: bytes = b"") -> None:
         """Send a protocol ping."""
-        await self._connection.ping(payload)
+        if payload:
+            await self._connection.ping(payload)
+        else:  # one of the user's own may take none
+            await self._connection.ping()
 
     def receive(self) -> Coroutine[Any, Any, WebSocketResponse | None]:
         """Return the next message after its post-processors; None when this side disconnected.

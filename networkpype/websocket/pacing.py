@@ -6,16 +6,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeAlias
 
-from networkpype.errors import ConfigurationError, HTTPStatusError
+from networkpype.errors import ConfigurationError, HTTPStatusError, NotConnectedError
 from networkpype.hooks import Hook
-from networkpype.throttler.context import InFlightContext
+from networkpype.throttler.context import InFlightContext, give_back, takes_terms
 from networkpype.throttler.kinds import LimitKind, Priority
 from networkpype.throttler.learning import Answer
 from networkpype.throttler.rate_limit import LinkedLimitWeightPair, RateLimit
 from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.waits import Waits
 
-__all__ = ["FOR_EVER_S", "DialTurn", "MessageLimit", "Pace", "check_message_limit", "holds"]
+__all__ = [
+    "FOR_EVER_S",
+    "DialTurn",
+    "MessageLimit",
+    "Pace",
+    "check_message_limit",
+    "holds",
+]
 
 MessageLimit: TypeAlias = "RateLimit | Sequence[RateLimit]"
 """What an exchange takes on one connection; a message is charged under each."""
@@ -46,12 +53,18 @@ class DialTurn:
         self._throttler = throttler
         self._limit_id = limit_id
         self._waits = Waits() if waits is None else waits
+        self._takes_terms = holds(throttler) and takes_terms(throttler)
         self._slot: InFlightContext | None = None
 
     async def wait(self, max_wait: float | None = None) -> None:
         """Wait for the turn; a throttler of the user's own is asked at the dial alone."""
-        if self._slot is None and holds(self._throttler):
-            self._slot = await self._enter(max_wait)
+        if self._slot is not None or not holds(self._throttler):
+            return
+        slot = await self._enter(max_wait)
+        if self._slot is None:
+            self._slot = slot
+        else:
+            slot.land()  # another waited as well
 
     def give_up(self) -> None:
         """Let others dial in this one's place."""
@@ -59,27 +72,46 @@ class DialTurn:
         if slot is not None:
             slot.land()
 
-    async def dial(self, connect: Callable[[], Awaitable[None]]) -> None:
-        """Dial when the turn has come."""
+    async def dial(self, connect: Callable[[], Awaitable[None]], check: Callable[[], None]) -> None:
+        """Dial when the turn has come; `check` raises where nobody wants it any more."""
+        check()
         if not holds(self._throttler):
             async with AsyncExitStack() as stack:
                 with self._waits.to_dial():
                     await stack.enter_async_context(self._throttler.execute_task(self._limit_id))
+                check()
                 await connect()
             return
-        slot, self._slot = self._slot or await self._enter(), None
+        slot, self._slot = self._slot, None
+        if slot is None:
+            slot = await self._enter()
         try:
-            await slot.depart()
+            await self._depart(slot, check)
             await connect()
-        except HTTPStatusError as error:
-            slot.land(Answer(error.status, error.headers, error.body.encode()))
+        except (HTTPStatusError, NotConnectedError) as error:
+            # A dial that was called off may have been refused.
+            refusal = error.__cause__ if isinstance(error, NotConnectedError) else error
+            if isinstance(refusal, HTTPStatusError):
+                slot.land(Answer(refusal.status, refusal.headers, refusal.body.encode()))
             raise
         finally:
             slot.land()
 
+    async def _depart(self, slot: InFlightContext, check: Callable[[], None]) -> None:
+        check()  # before it waits anew
+        await slot.depart()
+        try:
+            check()
+        except BaseException:
+            give_back(slot)
+            raise
+
     async def _enter(self, max_wait: float | None = None) -> InFlightContext:
         self._waits.check()
-        slot = self._throttler.in_flight(self._limit_id, departed=False, max_wait=max_wait)
+        if self._takes_terms:
+            slot = self._throttler.in_flight(self._limit_id, departed=False, max_wait=max_wait)
+        else:
+            slot = self._throttler.in_flight(self._limit_id, departed=False)
         if isinstance(slot, InFlightContext):  # a subclass of the user's may return its own
             slot.around = self._waits.to_dial
         return await slot.__aenter__()
@@ -160,6 +192,12 @@ def check_message_limit(given: MessageLimit | None) -> tuple[RateLimit, ...]:
             raise ConfigurationError(
                 f'message_limit "{limit.limit_id}" counts what is under way; a message is over '
                 "once it is sent"
+            )
+    names = [limit.limit_id for limit in limits]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigurationError(
+                f'message_limit has two rate limits "{name}"; give each a name of its own'
             )
     if limits:
         Pace(limits)  # refuses what an AsyncThrottler refuses

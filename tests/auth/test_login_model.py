@@ -336,5 +336,7 @@ def kinds(actions: Sequence[do.Action], kind: type[do.Action]) -> bool:
     return any(isinstance(action, kind) for action in actions)
 
 
-Logins.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
+Logins.TestCase.settings = settings(
+    max_examples=2 * settings().max_examples, stateful_step_count=40
+)
 TestLogins = Logins.TestCase

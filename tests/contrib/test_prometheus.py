@@ -23,7 +23,7 @@ from networkpype.factory import ConnectionManagersFactory
 from networkpype.hooks import Event, emit
 from networkpype.retry import Backoff
 from networkpype.testing import Answer, MockExchange
-from networkpype.throttler.rate_limit import RateLimit
+from networkpype.throttler.rate_limit import LinkedLimitWeightPair, RateLimit
 from networkpype.throttler.throttler import AsyncThrottler
 from networkpype.websocket.session.events import Ready
 from networkpype.websocket.session.redial import Reconnect
@@ -107,9 +107,9 @@ networkpype_session_ready_total{name="okx"} 1.0
 networkpype_session_reconnected_total{host="stream.example.com:9443",name="okx"} 1.0
 networkpype_session_stale_total{name="okx"} 1.0
 networkpype_session_subscribe_failures_total{definite="true",name="okx"} 1.0
-networkpype_throttle_refusals_total{limit_id="orders",name="okx"} 1.0
-networkpype_throttle_wait_seconds_count{limit_id="orders",name="okx"} 1.0
-networkpype_throttle_wait_seconds_sum{limit_id="orders",name="okx"} 0.4
+networkpype_throttle_refusals_total{bottleneck="ip",limit_id="orders",name="okx"} 1.0
+networkpype_throttle_wait_seconds_count{bottleneck="ip",limit_id="orders",name="okx"} 1.0
+networkpype_throttle_wait_seconds_sum{bottleneck="ip",limit_id="orders",name="okx"} 0.4
 networkpype_throttler_readable{name="okx"} 1.0
 networkpype_websocket_closed_total{code="1006",expected="false",host="stream.example.com:9443",\
 name="okx"} 1.0
@@ -175,7 +175,14 @@ async def test_what_is_known_begins_at_zero(scraped: Scraped) -> None:
     scraped.collector.watch(throttler, "okx")
     assert scraped.value("session_gaps_total", name="okx", lost="unknown") == 0
     assert scraped.value("session_lost_messages_total", name="okx") == 0
-    assert scraped.value("throttle_refusals_total", name="okx", limit_id="ip") == 0
+    linked = RateLimit("linked", 1, 1, linked_limits=[LinkedLimitWeightPair("orders")])
+    throttler.rate_limits = [*throttler.rate_limits, linked]
+    again = throttler.copy()
+    scraped.collector.watch(again, "again")
+    assert scraped.value("throttle_refusals_total", name="okx", limit_id="ip", bottleneck="ip") == 0
+    for bottleneck in ("linked", "orders"):
+        limits = {"limit_id": "linked", "bottleneck": bottleneck}
+        assert scraped.value("throttle_refusals_total", name="again", **limits) == 0
     for status in ("429", "418"):
         labels = {"name": "okx", "limit_id": "ip", "status": status}
         assert scraped.value("limit_blocks_total", **labels) == 0

@@ -134,10 +134,18 @@ async def test_two_throttlers_cannot_have_one_name() -> None:
     watched = Watched(PATIENCE_S)
     first, second = Scripted(), Scripted()
     add(watched, first, "okx")
-    add(watched, first, "okx")
     with pytest.raises(ConfigurationError, match=r'named "okx" is watched already; pass another'):
         add(watched, second, "okx")
     assert len(watched.read()) == 1
+
+
+@pytest.mark.parametrize("name", ["okx", "", "bybit"])
+async def test_a_throttler_is_watched_once(name: str) -> None:
+    watched, throttler = Watched(PATIENCE_S), Scripted()
+    add(watched, throttler, "okx")
+    with pytest.raises(ConfigurationError, match=r'watched already, as "okx"; watch it once'):
+        add(watched, throttler, name)
+    assert [each.name for each in watched.read()] == ["okx"]
 
 
 def test_a_throttler_is_watched_within_its_loop() -> None:

@@ -132,13 +132,13 @@ async def test_a_429_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None
 
     async with MockETHGas(interval_s=NEVER_S) as venue, connected(venue) as (connector, reader):
         await reader.next(Ready)
-        busy = Answer({"code": 429}, 429, {"Retry-After": "7"})
+        busy = Answer({"code": 429}, 429, {"Retry-After": "2"})
         venue.add_endpoint("POST", PLACE, lambda request: busy)
         monkeypatch.setattr("examples.ethgas.connector.asyncio.sleep", pass_by)
         with pytest.raises(RateLimitedError):
             await place(connector)
         monkeypatch.undo()
-        assert waited.count(7.0) == 1
+        assert waited.count(2.0) == 1
         assert asked(venue, PLACE) == 2
 
 

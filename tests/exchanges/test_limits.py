@@ -15,7 +15,7 @@ from networkpype import AsyncThrottler, ConfigurationError, LinkedLimitWeightPai
 from networkpype.exchanges import limits, names
 from networkpype.exchanges.limits import learners_of
 from networkpype.testing.virtual_time import run_in_virtual_time
-from networkpype.throttler.learning import Answer, Remaining
+from networkpype.throttler.learning import LONGEST_PAUSE_S, Answer, Remaining
 
 DATE = "Fri, 21 Nov 2025 02:40:00 GMT"
 NOW_S = 1_763_692_800
@@ -296,6 +296,15 @@ REFUSED = [
     Case("phemex", told(429, **{"x-ratelimit-retry-after": "nan"}), quiet=UNTOLD),
     Case("kucoin", told(429, b"error code: 1015"), quiet=everywhere(30)),
     Case("okx", told(429, {"code": "50011"}), quiet={"call": 2}),
+    # Where Retry-After asks for more, of the limits that are meant.
+    Case("okx", told(429, {"code": "50011"}, Retry_After=9), quiet={"call": 9}),
+    Case("okx", told(429, {"code": "50011"}, Retry_After=1), quiet={"call": 2}),
+    Case("okx", told(429, {"code": "50011"}, Retry_After=1e12), quiet={"call": LONGEST_PAUSE_S}),
+    Case("okx", told(200, {"code": "50011"}, Retry_After=9), quiet={"call": 2}),
+    Case("kucoin", told(429, b"error code: 1015", Retry_After=45), quiet=everywhere(45)),
+    # A ban is for all.
+    Case("okx", told(418, {"code": "50011"}, Retry_After=9), quiet=everywhere(9)),
+    Case("kucoin", told(418, b"error code: 1015", Retry_After=9), quiet=everywhere(30)),
 ]
 """With 429, where the throttler is quiet by itself unless the row tells for how long."""
 

@@ -268,6 +268,7 @@ FACTORY: list[tuple[dict[str, Any], str]] = [
     ({"rest_post_processors": [5]}, "an item of rest_post_processors is int.* with post_process"),
     ({"json_loads": "orjson"}, "json_loads is str; pass a callable"),
     ({"hook": 5}, "hook is int; pass a callable"),
+    ({"hook": list}, "hook is the class list; pass one of its objects"),
     ({"connections_factory": 5}, "connections_factory is int"),
     ({"base_url": "api.example.com"}, "no scheme"),
     ({"base_url": "https://api.example.com/?v=1"}, "base_url .* has a query or fragment"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 from typing import Any
 
@@ -184,6 +185,7 @@ async def test_without_a_policy_the_key_is_sent_once() -> None:
         ({"idempotency_key": ""}, "idempotency_key is a str that is empty"),
         ({"idempotency_key": "a\r\nb"}, "not visible ASCII"),
         ({"idempotency_key": "a", "headers": {"idempotency-key": "b"}}, "differ"),
+        ({"idempotency_key": "a", "idempotent": False}, "contradict each other; pass one"),
         ({"retry": True}, "retry is True; pass a RetryPolicy"),
         ({"retry": 3}, "retry is 3; pass a RetryPolicy"),
         ({"idempotent": "false"}, "idempotent is 'false'; pass True or False"),
@@ -433,6 +435,20 @@ async def test_a_call_that_may_not_wait_is_not_sent() -> None:
                 await manager.execute_request(server.url, LIMIT_ID, max_wait=1.0, priority=priority)
             assert caught.value.outcome is Outcome.NOT_SENT
         assert hits(server) == 1
+
+
+async def test_a_call_may_wait_for_longer_than_the_throttler_says() -> None:
+    throttler = AsyncThrottler([RateLimit(LIMIT_ID, 1, 0.2)], max_wait=0.0)
+    async with (
+        RawServer(answers(OK, OK)) as server,
+        ConnectionManagersFactory(throttler, retry=policy()) as factory,
+    ):
+        manager = await factory.get_rest_manager()
+        await manager.execute_request(server.url, LIMIT_ID)
+        with pytest.raises(ThrottleTimeoutError):
+            await manager.execute_request(server.url, LIMIT_ID)
+        await manager.execute_request(server.url, LIMIT_ID, max_wait=math.inf)
+        assert hits(server) == 2
 
 
 async def test_the_priority_and_the_request_reach_the_throttler() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from networkpype import AsyncThrottler, RateLimit, RedisLimitStore
-from networkpype.throttler.kinds import LimitKind
+from networkpype.throttler.kinds import LimitKind, Priority
 from networkpype.throttler.store.base import Capacity, Charge
 from networkpype.throttler.store.shared import Batch, Call, Hold
 from tests.shared.own_cluster import until
@@ -172,3 +172,19 @@ async def test_redis_that_goes_away_is_listened_to_again(redis: OwnRedis) -> Non
         async with asyncio.timeout(20):
             await waits
         await take_turns(one, other, 2)
+
+
+async def test_those_who_wait_for_what_is_reserved_do_not_wake_each_other(redis: OwnRedis) -> None:
+    limits = [RateLimit.concurrent("open", 2, reserved={Priority.CANCEL: 1})]
+    async with RedisLimitStore(redis.url, name="bell") as store:
+        holder, *waiting = (
+            AsyncThrottler(limits, store=store, safety_margin_pct=0) for _ in range(3)
+        )
+        async with holder.in_flight("open"):
+            tasks = [asyncio.create_task(take_turns(each, each, 1)) for each in waiting]
+            await asyncio.sleep(0.3)
+            before = await runs(redis)
+            await asyncio.sleep(1.0)
+            assert await runs(redis) - before <= 50  # every 100 ms each: 20; awake, thousands
+        async with asyncio.timeout(10):
+            await asyncio.gather(*tasks)

@@ -144,6 +144,39 @@ async def test_a_key_that_is_on_its_way_is_asked_where_it_is(
     assert link.server not in ("", server)
 
 
+async def test_a_key_on_its_way_is_found_through_the_clients_address_remap(
+    tmp_path: Path,
+) -> None:
+    """The nodes call each other by names that nobody else knows."""
+    async with OwnCluster(tmp_path, TAG) as cluster:
+        for node in cluster.nodes:
+            await node.say("CONFIG", "SET", "cluster-announce-hostname", f"n{node.port}.invalid")
+            await node.say("CONFIG", "SET", "cluster-preferred-endpoint-type", "hostname")
+        key = TAG
+        other = next(each for each in cluster.nodes[:3] if each is not cluster.owner)
+        name = f"n{other.port}.invalid"
+
+        async def is_known() -> bool:
+            return name in str(await cluster.owner.say("CLUSTER", "NODES"))
+
+        await until(is_known)
+        remapped: list[tuple[str, int]] = []
+
+        def remap(address: tuple[str, int]) -> tuple[str, int]:
+            remapped.append(address)
+            return "127.0.0.1", address[1]
+
+        client = cluster.client(address_remap=remap)
+        link = RedisLink(client, tells_server=False)
+        assert await link.run(COUNT, [key], ["a"]) == [1, b"a"]
+        await cluster.move(other, halfway=True)
+        remapped.clear()
+        assert await link.run(COUNT, [key], ["b"]) == [2, b"b"]
+        assert remapped == [(name, other.port)]
+        await link.close()
+        await client.aclose()
+
+
 async def test_accounts_in_slots_of_other_nodes_share_one_way(common: OwnCluster) -> None:
     client = common.client(decode_responses=True)
     tokens = RedisTokens(client, name="t")

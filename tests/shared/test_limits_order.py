@@ -136,3 +136,15 @@ async def test_who_has_its_share_of_the_calls_under_way_asks_late_and_who_has_no
     _, kept = await rich.ask(ORDER, hold=Hold.UNTIL_SETTLED, call_id=waits, waited_s=1.0)
     assert kept < 0  # it has its half: the place is for the other
     assert (await poor.ask(ORDER, hold=Hold.UNTIL_SETTLED))[1] == 0
+
+
+async def test_who_has_its_share_of_another_limit_asks_soon_for_the_end_of_a_call(
+    scripted: Scripted,
+) -> None:
+    limits = {"order": Capacity(1, 60.0), "open": Capacity(1, 1.0, LimitKind.CONCURRENT)}
+    one, other = scripted.side(limits), scripted.side(limits)
+    await one.ask(ORDER)
+    await other.ask(Charge("open", 1), hold=Hold.UNTIL_SETTLED)
+    await other.ask(ORDER)
+    _, wait = await one.ask(Charge("open", 1), hold=Hold.UNTIL_SETTLED)
+    assert wait == -0.02

@@ -174,9 +174,9 @@ async def test_a_new_rate_of_a_bucket_holds_from_now_on(
     await side.ask(Charge("order", 10, 0))
     side.limits.configure({"order": after})
     await scripted.advance(1.0)
-    assert await side.used("order") == [9]  # of the ten that may have dripped, one certainly did
+    assert await side.used("order") == [10 - rates[0]]
     await scripted.advance(0.5)
-    assert await side.used("order") == [9 - 0.5 * rates[1]]
+    assert await side.used("order") == [max(0, 10 - rates[0] - 0.5 * rates[1])]
 
 
 async def test_a_bucket_does_not_drip_below_what_is_held(scripted: Scripted) -> None:
@@ -214,29 +214,41 @@ async def test_a_block_holds_for_everybody(scripted: Scripted) -> None:
 async def test_a_block_that_is_ended_is_over_for_everybody(scripted: Scripted) -> None:
     one, other = scripted.side(ROLLING), scripted.side(ROLLING)
     await one.run(Batch(blocks={"ip": 60.0, "order": 60.0}))
-    await other.run(Batch(unblocks=["ip"]))
+    await other.run(Batch(unblocks={"ip": 0.0}))
     assert (await one.ask(IP))[1] == 0
     assert (await one.ask(ORDER))[1] == 60.0
-    reply = await one.run(Batch(unblocks=["order"], blocks={"order": 3.0}))
+    reply = await one.run(Batch(unblocks={"order": 0.0}, blocks={"order": 3.0}))
     assert reply.usage["order"].blocked_s == 3.0  # said later
+
+
+async def test_a_block_that_was_said_after_its_end_is_not_ended(scripted: Scripted) -> None:
+    one, other = scripted.side(ROLLING), scripted.side(ROLLING)
+    await one.run(Batch(blocks={"ip": 60.0}))
+    await scripted.advance(1.0)
+    await other.run(Batch(blocks={"ip": 90.0}))
+    await scripted.advance(1.0)
+    reply = await one.run(Batch(unblocks={"ip": 1.5}))  # Redis was lost to it meanwhile
+    assert (reply.unblocked, reply.usage["ip"].blocked_s) == ([], 89.0)
+    reply = await one.run(Batch(unblocks={"ip": 0.5}))
+    assert (reply.unblocked, reply.usage["ip"].blocked_s) == ([("ip", 89.0)], 0.0)
 
 
 async def test_the_pause_after_a_loss_of_counts_is_not_ended(scripted: Scripted) -> None:
     side = scripted.side({"order": Capacity(1, 5.0)})
     await side.run(Batch(reset=True, blocks={"order": 60.0}))
-    reply = await side.run(Batch(unblocks=["order"]))
-    assert reply.usage["order"].blocked_s == 5.0
-    await scripted.advance(5.0)
+    reply = await side.run(Batch(unblocks={"order": 0.0}))
+    assert reply.usage["order"].blocked_s == 6.0
+    await scripted.advance(6.0)
     assert (await side.ask(ORDER))[1] == 0
 
 
 async def test_a_reset_keeps_all_quiet_until_all_is_over(scripted: Scripted) -> None:
     one, other = scripted.side(ROLLING), scripted.side(ROLLING)
     reply = await one.run(Batch(reset=True))
-    assert reply.paused_s == 60.0
-    assert (await other.ask(ORDER))[1] == 1.0
-    assert (await other.ask(IP))[1] == 60.0
-    await scripted.advance(1.0)
+    assert reply.paused_s == 61.0
+    assert (await other.ask(ORDER))[1] == 2.0
+    assert (await other.ask(IP))[1] == 61.0
+    await scripted.advance(2.0)
     assert (await other.ask(ORDER))[1] == 0
 
 
@@ -331,3 +343,42 @@ def crc16(data: bytes) -> int:
             crc = (crc << 1) ^ 0x1021 if crc & 0x8000 else crc << 1
         crc &= 0xFFFF
     return crc % 16384
+
+
+async def test_counts_are_known_for_as_long_as_the_longest_limit_keeps_them(
+    scripted: Scripted,
+) -> None:
+    side = scripted.side({"second": Capacity(5, 1.0), "day": Capacity(5, 86_400.0)}, lease_s=1.0)
+    await side.ask(Charge("second", 1), Charge("day", 1))
+    await scripted.advance(3_600.0)
+    now = scripted.now
+    await scripted.forget()
+    await scripted.set_clock(now)
+    scripted.now = now
+    reply = await side.limits.run(Batch(), lambda: now)
+    assert reply.forgot
+
+
+async def test_a_bucket_that_becomes_a_window_begins_anew(scripted: Scripted) -> None:
+    bucket = scripted.side({"order": Capacity(4, 1.0, LimitKind.TOKEN_BUCKET, 0.001)})
+    for _ in range(4):
+        await bucket.ask(ORDER)
+    await scripted.advance(1.0)
+    window = scripted.side({"order": Capacity(4, 1.0)})
+    assert (await window.ask(ORDER))[1] == 0
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_share_of_a_bucket_does_not_slow_the_others(
+    scripted: Scripted, first: bool
+) -> None:
+    whole = scripted.side({"order": Capacity(10, 1.0, LimitKind.TOKEN_BUCKET, 10.0)})
+    part = scripted.side({"order": Capacity(1, 1.0, LimitKind.TOKEN_BUCKET, 1.0)})
+    if first:
+        await part.ask(ORDER)
+    granted = 0
+    for _ in range(100):
+        await scripted.advance(0.1)
+        granted += (await whole.ask(ORDER))[1] == 0
+        await part.used("order")
+    assert granted >= 99

@@ -20,7 +20,7 @@ import asyncio, json, random, sys, time
 from networkpype import AsyncThrottler, RateLimit
 from networkpype.shared.limits import RedisLimitStore
 
-async def main(url, calls):
+async def main(url, calls, until):
     events, arrived = [], []
     store = RedisLimitStore(url, name="shared", timeout_s=0.5)
     throttler = AsyncThrottler(
@@ -40,6 +40,8 @@ async def main(url, calls):
     async def work():
         for _ in range(calls // 10):
             await call()
+        while until and until not in events:
+            await call()
 
     await asyncio.gather(*(work() for _ in range(10)))
     await store.close()
@@ -47,15 +49,18 @@ async def main(url, calls):
 
 print("ready", flush=True)
 sys.stdin.readline()  # all begin together, however long one took to start
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+asyncio.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3]))
 """
 
 
-async def start(redis: OwnRedis, processes: int, calls: int) -> list[asyncio.subprocess.Process]:
+async def start(
+    redis: OwnRedis, processes: int, calls: int, until: str = ""
+) -> list[asyncio.subprocess.Process]:
+    """Start workers that make so many calls each, and more until they had an event of that name."""
     pipe = asyncio.subprocess.PIPE
     workers = [
         await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _WORKER, redis.url, str(calls), stdin=pipe, stdout=pipe
+            sys.executable, "-c", _WORKER, redis.url, str(calls), until, stdin=pipe, stdout=pipe
         )
         for _ in range(processes)
     ]
@@ -107,9 +112,11 @@ async def test_what_arrives_from_four_processes_keeps_the_window_and_is_fair(
     assert [len(each) for each in arrivals] == [100] * 4
     assert most_in_a_window(arrivals) <= UNITS
     assert events == [[]] * 4
-    # All waited all the time, so where the first was done the others were well on their way.
+    # The first interval may be all of one's, for who comes when nobody waits takes what there is.
+    # After it each has its share of those that the first to end needs for the rest.
     first_end = min(max(each) for each in arrivals)
-    assert min(sum(at <= first_end for at in each) for each in arrivals) >= 50
+    intervals = (100 - UNITS) // (UNITS // 4)
+    assert min(sum(at <= first_end for at in each) for each in arrivals) >= intervals * UNITS // 4
 
 
 @pytest.mark.parametrize("keeps", [True, False], ids=["with its data", "without its data"])
@@ -120,7 +127,7 @@ async def test_redis_that_crashes_and_comes_back_breaks_no_limit(
     redis = OwnRedis(tmp_path, "--appendonly", *options)
     await redis.start()
     try:
-        workers = await start(redis, 3, 80)
+        workers = await start(redis, 3, 80, "LimitStoreRestored")
         await until_all_say(b"going\n", workers)
         redis.kill()
         await asyncio.sleep(0.3)
@@ -128,6 +135,6 @@ async def test_redis_that_crashes_and_comes_back_breaks_no_limit(
         arrivals, events = await finish(workers)
     finally:
         redis.kill()
-    assert [len(each) for each in arrivals] == [80] * 3
+    assert min(len(each) for each in arrivals) >= 80
     assert most_in_a_window(arrivals) <= UNITS
     assert events == [["LimitStoreLost", "LimitStoreRestored"]] * 3

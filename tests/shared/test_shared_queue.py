@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
 from networkpype import AsyncThrottler, LinkedLimitWeightPair, RateLimit
-from networkpype.errors import ConfigurationError, ThrottleTimeoutError
+from networkpype.errors import (
+    ConfigurationError,
+    NotConnectedError,
+    Outcome,
+    ThrottleTimeoutError,
+)
 from networkpype.hooks import (
     Event,
     LimitCorrected,
@@ -89,7 +95,11 @@ class MadeUp:
         return reply
 
     def _answer(self, batch: Batch, now: float) -> Reply:
-        for name in batch.unblocks:
+        unblocked = []
+        for name in batch.unblocks:  # however long ago
+            left_s = self._store.usage(name, now).blocked_until - now
+            if left_s > 0:
+                unblocked.append((name, left_s))
             self._store.unblock(name, now)
         for name, for_s in batch.blocks.items():
             self._store.block(name, now + for_s, now)
@@ -125,7 +135,8 @@ class MadeUp:
             free_s = self.poll_s if is_full else 0.0
             usage[name] = SharedUsage(told.used, max(0.0, told.blocked_until - now), free_s)
         corrections, self.corrections = self.corrections, []
-        return Reply(False, waits, usage, corrections, 1.0 if batch.reset else 0.0)
+        paused_s = 1.0 if batch.reset else 0.0
+        return Reply(False, waits, usage, corrections, paused_s, False, unblocked)
 
     def _at(self, call_id: int) -> float:
         return self._times[call_id]
@@ -268,9 +279,14 @@ def lane_of(places: int) -> list[RateLimit]:
     ]
 
 
-async def call(throttler: AsyncThrottler, for_s: float, max_wait: float | None = None) -> float:
+async def call(
+    throttler: AsyncThrottler,
+    for_s: float,
+    max_wait: float | None = None,
+    priority: Priority | None = None,
+) -> float:
     """Return when it went."""
-    async with throttler.in_flight("lane", max_wait=max_wait):
+    async with throttler.in_flight("lane", max_wait=max_wait, priority=priority):
         went_at = time_now()
         await asyncio.sleep(for_s)
     return went_at
@@ -472,8 +488,8 @@ async def test_a_local_share_begins_after_an_interval_and_ends_with_a_reset() ->
     for _ in range(5):
         await throttler.acquire("order")
         granted.append(time_now() - lost_at)
-    assert granted[0] == pytest.approx(2.0, abs=0.02)  # an interval of quiet
-    assert granted == pytest.approx([2, 2, 4, 4, 6], abs=0.05)  # 2 of 5, rounded down
+    assert granted[0] == pytest.approx(4.0, abs=0.02)  # an interval, and one to be prepared
+    assert granted == pytest.approx([4, 4, 6, 6, 8], abs=0.05)  # 2 of 5, rounded down
     store.lost = None
     await asyncio.sleep(1.5)
     assert isinstance(events[-1], LimitStoreRestored)
@@ -744,6 +760,143 @@ async def test_a_local_share_goes_on_after_a_block_but_not_before_its_quiet_is_o
     waits = asyncio.create_task(throttler.acquire("order"))
     await asyncio.sleep(1.0)
     throttler.unblock()
-    await asyncio.sleep(3.5)
+    await asyncio.sleep(8.5)
     assert not waits.done()
     await asyncio.wait_for(waits, 1.0)
+
+
+@virtual_time
+async def test_what_was_told_to_be_blocked_is_asked_for_again() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 2, 1.0))
+    await throttler.acquire("order")
+    store._store.block("order", time_now() + 600.0, time_now())
+    with pytest.raises(ThrottleTimeoutError):
+        await throttler.acquire("order", max_wait=1.0)
+    store._store.unblock("order", time_now())  # by another process
+    await throttler.acquire("order", max_wait=1.0)
+
+
+@virtual_time
+async def test_a_process_that_has_asked_nothing_yet_can_end_a_block() -> None:
+    store = MadeUp()
+    throttler, events = make(store, RateLimit("order", 2, 1.0), RateLimit("other", 2, 1.0))
+    store._store.block("order", time_now() + 600.0, time_now())
+    throttler.unblock()
+    await asyncio.sleep(0.1)
+    assert store._store.usage("order", time_now()).blocked_until <= time_now()
+    told = [event for event in events if isinstance(event, LimitUnblocked)]
+    assert [event.limit_ids for event in told] == [("order",)]
+    assert told[0].left_s == pytest.approx(600.0, abs=0.1)
+
+
+@virtual_time
+async def test_before_it_is_closed_nobody_waits_any_more(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 1, 60.0))
+    await throttler.acquire("order")
+    waits = [asyncio.create_task(throttler.acquire("order")) for _ in range(3)]
+    await asyncio.sleep(0.1)
+    assert store.before_close is not None
+    await store.before_close()
+    for each in waits:
+        with pytest.raises(NotConnectedError, match="was closed while the call waited") as raised:
+            await each
+        assert raised.value.outcome is Outcome.NOT_SENT
+    asked = len(store.batches)
+    await asyncio.sleep(120)
+    assert len(store.batches) == asked
+    assert not [each for each in caplog.records if each.levelno > logging.DEBUG]
+    await throttler.acquire("order")
+    assert "used after its shared limit store was closed" in caplog.text
+
+
+@virtual_time
+async def test_a_close_while_the_store_is_lost_ends_the_waits_and_the_tries() -> None:
+    store = MadeUp()
+    throttler, _ = make(store)
+    store.lost = "nobody is there"
+    waits = asyncio.create_task(throttler.acquire("order"))
+    await asyncio.sleep(1)
+    assert store.before_close is not None
+    await store.before_close()
+    with pytest.raises(NotConnectedError):
+        await waits
+    tried = len(store.batches)
+    await asyncio.sleep(60)
+    assert len(store.batches) == tried
+
+
+@virtual_time
+async def test_one_that_is_granted_while_it_is_closed_is_given_back() -> None:
+    store = MadeUp()
+    throttler, _ = make(store, RateLimit("order", 1, 600.0))
+    first = asyncio.create_task(throttler.acquire("order"))
+    second = asyncio.create_task(throttler.acquire("order"))
+    await asyncio.sleep(TRIP_S * 0.7)
+    assert store.before_close is not None
+    await store.before_close()
+    assert store._store.usage("order", time_now()).used == 0
+    for each in (first, second):
+        with pytest.raises(NotConnectedError):
+            await each
+
+
+@virtual_time
+async def test_what_is_shown_while_it_goes_alone_is_its_own_part(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = MadeUp(local_share_pct=20)
+    throttler, _ = make(store, RateLimit("order", 10, 1.0), RateLimit("rare", 4, 1.0))
+    await throttler.acquire("order")
+    store.lost = "nobody is there"
+    await throttler.acquire("order")
+    await throttler.acquire("order")
+    shown = throttler.snapshot()["order"]
+    assert (shown.used, shown.capacity) == (2, 2)
+    assert shown.next_free_s == pytest.approx(1.0, abs=0.1)
+    assert throttler.snapshot()["rare"].capacity == 0
+    assert "20 % of these limits is less than one unit" in caplog.text
+    assert caplog.text.count("rare") == 1
+
+
+@virtual_time
+async def test_what_is_prepared_when_the_store_is_lost_leaves_before_a_local_share_opens() -> None:
+    store = MadeUp(local_share_pct=50)
+    throttler, _ = make(store, RateLimit("order", 10, 1.0))
+    left: list[float] = []
+
+    async def prepared() -> None:
+        async with throttler.in_flight("order", departed=False) as flight:
+            await asyncio.sleep(0.97)
+            await flight.depart()
+            left.append(time_now())
+
+    async def others() -> None:
+        await throttler.acquire("order")
+        left.append(time_now())
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(10):
+            group.create_task(prepared())
+        await asyncio.sleep(0.1)
+        store.lost = "nobody is there"
+        for _ in range(5):
+            group.create_task(others())
+    left.sort()
+    assert max(sum(at <= each < at + 1.0 for each in left) for at in left) <= 10
+
+
+@virtual_time
+async def test_one_that_goes_before_others_asks_even_where_calls_here_fill_the_limit() -> None:
+    store = MadeUp()
+    store.poll_s = 0.2
+    throttler, _ = make(store, *lane_of(1))
+    async with throttler.in_flight("lane"):
+        waits = asyncio.create_task(call(throttler, 0.1, priority=Priority.CANCEL))
+        await asyncio.sleep(0.05)
+        assert len(store.batches) == 2
+        waits.cancel()
+        await asyncio.wait({waits})

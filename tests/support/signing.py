@@ -71,8 +71,11 @@ def _extended(params: Any, name: str, value: str) -> Any:
 
 
 def free_throttler() -> AsyncThrottler:
-    """Make a throttler with one limit, `LIMIT_ID`, that no test reaches."""
-    return AsyncThrottler([RateLimit(LIMIT_ID, 1_000_000, 1.0)])
+    """Make a throttler with one limit, `LIMIT_ID`, that no test reaches.
+
+    A 429 holds the next call up for its interval.
+    """
+    return AsyncThrottler([RateLimit(LIMIT_ID, 1_000_000, 0.05)])
 
 
 @asynccontextmanager

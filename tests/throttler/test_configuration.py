@@ -10,6 +10,7 @@ import pytest
 
 from networkpype.errors import ConfigurationError, UnknownLimitError, WeightExceedsLimitError
 from networkpype.throttler.context import AsyncRequestContext
+from networkpype.throttler.kinds import Priority
 from networkpype.throttler.rate_limit import LinkedLimitWeightPair, RateLimit
 from networkpype.throttler.throttler import AsyncThrottler
 
@@ -183,11 +184,69 @@ def test_a_call_as_heavy_as_the_window_is_admitted() -> None:
     assert isinstance(AsyncThrottler([IP, just]).execute_task("just"), AsyncRequestContext)
 
 
-async def test_weights_under_one_limit_named_twice_add_up() -> None:
-    twice = RateLimit("a", 10, 60, 2, [LinkedLimitWeightPair("a", 3), LinkedLimitWeightPair("a")])
-    throttler = AsyncThrottler([twice])
-    await throttler.acquire("a")
-    assert throttler.snapshot()["a"].used == 6
+def test_what_is_free_is_free_now() -> None:
+    class Ticking:
+        """A clock that goes on between two looks, as they all do."""
+
+        now = 0.0
+
+        def time(self) -> float:
+            return 0.0
+
+        def monotonic(self) -> float:
+            self.now += 1e-6
+            return self.now
+
+    limits = [RateLimit("a", 10, 1), RateLimit.token_bucket("b", 10, 1)]
+    shown = AsyncThrottler(limits, clock=Ticking()).snapshot()
+    assert [each.next_free_s for each in shown.values()] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("links", "fix"),
+    [(["ip", "b", "ip"], 'linked twice to "ip"; write one Linked'), (["a"], "linked to itself")],
+)
+def test_a_limit_is_linked_once_to_another(links: list[str], fix: str) -> None:
+    pairs = [LinkedLimitWeightPair(name) for name in links]
+    with pytest.raises(ConfigurationError, match=fix):
+        RateLimit("a", 10, 60, linked_limits=pairs)
+    late = RateLimit("a", 10, 60)
+    late.linked_limits.extend(pairs)  # a list that was changed after it was looked at
+    others = [RateLimit("ip", 10, 60), RateLimit("b", 10, 60)]
+    with pytest.raises(ConfigurationError, match=fix):
+        AsyncThrottler([late, *others])
+    throttler = AsyncThrottler([RateLimit("a", 7, 60)], safety_margin_pct=0)
+    with pytest.raises(ConfigurationError, match=fix):
+        throttler.rate_limits = [late, *others]
+    assert throttler.snapshot()["a"].capacity == 7
+
+
+def heavy_limits(weigh: Any = 1) -> list[RateLimit]:
+    return [
+        RateLimit("ip", 10, 1, reserved={Priority.CANCEL: 4, Priority.PLACE: 1}),
+        RateLimit("fits", 10, 1, linked_limits=[LinkedLimitWeightPair("ip", 4)]),
+        RateLimit("heavy", 10, 1, weigh, [LinkedLimitWeightPair("ip", 5)], priority=Priority.QUERY),
+    ]
+
+
+@pytest.mark.parametrize("weigh", [1, lambda request: 1], ids=["fixed", "computed in part"])
+def test_a_weight_that_never_fits_is_told_before_the_first_call(
+    weigh: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    throttler = AsyncThrottler(heavy_limits(weigh))  # 9 of 10, less 5 that are reserved
+    [warned] = caplog.records
+    assert warned.levelname == "WARNING"
+    assert 'under "heavy" weighs 5 in rate limit "ip", of which 9 may be used' in warned.message
+    assert "and 5 are reserved for better priorities" in warned.message
+    assert 'reserve less of "ip", lower the weight or the margin' in warned.message
+    with pytest.raises(WeightExceedsLimitError) as caught:
+        throttler.execute_task("heavy", request=object())
+    assert str(caught.value) == warned.message
+    caplog.clear()
+    throttler.rate_limits = heavy_limits()[:2]
+    assert caplog.records == []
+    throttler.rate_limits = heavy_limits(weigh)
+    assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize(
@@ -214,6 +273,7 @@ async def test_weights_under_one_limit_named_twice_add_up() -> None:
         ({"clock": 5}, "clock needs time() and monotonic()"),
         ({"hook": 5}, "hook is a function"),
         ({"hook": asyncio.sleep}, "not awaited"),
+        ({"hook": list}, "hook is the class list; pass one of its objects, list(...)"),
         ({"store": "redis://user:geheim@h"}, "RedisLimitStore(url"),
         ({"store": {}}, "methods of LimitStore"),
     ],

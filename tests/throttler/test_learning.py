@@ -203,6 +203,10 @@ async def test_to_block_by_hand() -> None:
         limited.block(5.0, ["nowhere"])
     with pytest.raises(ConfigurationError, match="for_s"):
         limited.block(-1.0)
+    limited.block(0)
+    limited.block(0.0, ["ip"])
+    limited.block(5.0, [])
+    assert len(events) == 1
     with pytest.raises(ConfigurationError, match="list of names"):
         limited.block(1.0, "ip")
 
@@ -245,15 +249,132 @@ async def test_to_block_before_the_first_call() -> None:
     assert asyncio.get_running_loop().time() - start == pytest.approx(5.0)
 
 
+@pytest.mark.parametrize(
+    "told", [answer(429), answer(429, Retry_After="7"), answer(418, Retry_After="7"), answer(200)]
+)
+async def test_a_learner_that_reads_the_answer_knows_better_than_its_status(told: Answer) -> None:
+    limited, events = throttler(learn_from=[lambda told, limit_id: [Pause((limit_id,), 1.5)]])
+    await call(limited, "orders", told)
+    assert events == [LimitBlocked(("orders",), 1.5, told.status)]
+
+
+@pytest.mark.parametrize(
+    ("pause", "blocked"),
+    [
+        (Pause((), 0), ()),  # not a reason to be quiet at all
+        (Pause(("orders",), 0), ()),
+        (Pause(("nowhere",), 3), ("orders", "ip")),
+        (Pause(("orders",), float("nan")), ("orders", "ip")),
+        (Pause(("orders",), -1.0), ("orders", "ip")),  # it took the clock for another
+    ],
+)
+async def test_a_pause_that_cannot_be_takes_the_place_of_nothing(
+    pause: Pause, blocked: tuple[str, ...]
+) -> None:
+    limited, events = throttler(learn_from=[lambda told, limit_id: [pause]])
+    await call(limited, "orders", answer(429, Retry_After="7"))
+    assert events == ([LimitBlocked(blocked, 7.0, 429)] if blocked else [])
+
+
+SLOTS = [
+    RateLimit("ip", 100, 60),
+    RateLimit.concurrent("slots", 3),
+    *(
+        RateLimit(
+            name, 10, 1, 1, [LinkedLimitWeightPair("slots"), LinkedLimitWeightPair("ip", weight)]
+        )
+        for name, weight in (("orders", 1), ("cancels", 0))
+    ),
+]
+
+
 @virtual_time
-async def test_a_learner_that_knows_the_time_is_believed_where_none_was_told() -> None:
-    limited, _ = throttler(learn_from=[lambda told, limit_id: [Pause((limit_id,), 1.5)]])
-    await call(limited, "orders", answer(429))
-    shown = limited.snapshot()
-    assert shown["orders"].blocked_s == pytest.approx(1.5)
-    assert shown["ip"].blocked_s == 0
-    await call(limited, "other", answer(429, Retry_After="7"))
-    assert limited.snapshot()["other"].blocked_s == pytest.approx(7.0)
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_refusal_stops_no_limit_of_calls_under_way(status: int) -> None:
+    events: list[Event] = []
+    limited = AsyncThrottler(SLOTS, hook=events.append)
+    await call(limited, "orders", answer(status, Retry_After="7"))
+    assert events == [LimitBlocked(("orders", "ip"), 7.0, status)]
+    async with limited.in_flight("cancels", max_wait=0):  # which the 429 was not about
+        assert limited.snapshot()["slots"].blocked_s == 0
+    await call(limited, "cancels", answer(418, Retry_After="3"))
+    assert limited.snapshot()["slots"].blocked_s == pytest.approx(3.0)
+    limited.block(9.0, ["slots"])
+    assert limited.snapshot()["slots"].blocked_s == pytest.approx(9.0)
+
+
+async def test_a_refusal_that_can_stop_nothing_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    limited = AsyncThrottler(SLOTS)
+    for _ in range(3):
+        await call(limited, "slots", answer(429, Retry_After="7"))
+    [warned] = caplog.records
+    assert 'answered 429 to a call under "slots", which has no limit that' in warned.message
+    assert limited.snapshot()["slots"].blocked_s == 0
+
+
+@pytest.mark.parametrize(
+    "returned", [None, "oh", Pause(None, 600.0), Used("ip", 5), 7, ["ip"], [Used("ip", 5), None]]
+)
+async def test_a_learner_that_returns_no_list_is_told_so_once(
+    returned: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    limited, events = throttler(learn_from=[lambda told, limit_id: returned])
+    for _ in range(3):
+        await call(limited, "orders", answer(429, Retry_After="7"))
+    [error] = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert "return a list of Used, Remaining and Pause (an empty one for nothing)" in error.message
+    assert error.exc_info is None
+    assert events[0] == LimitBlocked(("orders", "ip"), 7.0, 429)  # as if it were not there
+    assert limited.snapshot()["ip"].held == 0
+
+
+async def test_a_learner_that_raises_shows_one_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(told: Answer, limit_id: str) -> Iterable[Lesson]:
+        raise LookupError("oh")
+
+    limited, _ = throttler(learn_from=[broken])
+    for _ in range(3):
+        await call(limited, "ip", answer(200))
+    errors = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert [each.exc_info is not None for each in errors] == [True, False, False]
+    assert all("LookupError: oh" in each.message for each in errors)
+
+
+@pytest.mark.parametrize("header", ["", " ", None, b"X-Used"])
+def test_a_header_has_a_name(header: Any) -> None:
+    with pytest.raises(ConfigurationError, match="header is the name of a header"):
+        UsedHeader(header)
+    with pytest.raises(ConfigurationError, match="header is the name of a header"):
+        RemainingHeader(header)
+    if header is not None:
+        with pytest.raises(ConfigurationError, match="limit_header is the name of a header"):
+            RemainingHeader("X-Left", limit_header=header)
+
+
+@virtual_time
+@pytest.mark.parametrize("comes", [None, 1, 100, 101])
+async def test_a_header_that_never_comes_is_told_once(
+    comes: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    def warnings() -> list[str]:
+        return [each.message for each in caplog.records if each.levelno >= logging.WARNING]
+
+    limited, _ = throttler(learn_from=[UsedHeader("X-Usedd", "ip")])
+    for _ in range(150):
+        await call(limited, "other", answer())  # not counted there, whoever answers
+        await call(limited, "ip", answer(502))  # nor by a proxy
+    assert warnings() == []
+    for number in range(1, 301):
+        await call(limited, "ip", answer(**({"X_Usedd": "1"} if number == comes else {})))
+        expected = number >= 100 and (comes is None or comes > 100)
+        assert len(warnings()) == expected, number
+    if expected:
+        assert 'header "X-Usedd", which tells of limit "ip"' in caplog.text
+        assert "none of the first 100 answers" in caplog.text
 
 
 @virtual_time

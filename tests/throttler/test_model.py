@@ -12,7 +12,7 @@ import asyncio
 import math
 from dataclasses import dataclass, field
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from networkpype.errors import UnknownLimitError, WeightExceedsLimitError
@@ -228,7 +228,6 @@ async def perform(limits: dict[str, RateLimit], actions: list[Action]) -> Play:
     return play
 
 
-@settings(max_examples=100)
 @given(plays())
 def test_any_play_keeps_the_rules(play: tuple[dict[str, RateLimit], list[Action]]) -> None:
     limits, actions = play

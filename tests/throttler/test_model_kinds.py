@@ -388,7 +388,6 @@ async def perform(stage: Stage, actions: list[Action]) -> Play:
 
 
 @pytest.mark.parametrize("kind", LimitKind, ids=lambda kind: kind.name)
-@settings(max_examples=100)
 @given(data=st.data())
 def test_any_play_keeps_every_limit(kind: LimitKind, data: st.DataObject) -> None:
     done = run_in_virtual_time(perform(*data.draw(plays(kind, told=False))))
@@ -397,7 +396,7 @@ def test_any_play_keeps_every_limit(kind: LimitKind, data: st.DataObject) -> Non
 
 
 @pytest.mark.parametrize("kind", LimitKind, ids=lambda kind: kind.name)
-@settings(max_examples=80)
+@settings(max_examples=settings().max_examples * 4 // 5)
 @given(data=st.data())
 def test_what_the_exchange_tells_breaks_no_limit(kind: LimitKind, data: st.DataObject) -> None:
     done = run_in_virtual_time(perform(*data.draw(plays(kind, told=True))))

@@ -29,7 +29,7 @@ KINDS = [
 async def test_it_does_not_depart_while_the_exchange_wants_quiet(limit: RateLimit) -> None:
     throttler = AsyncThrottler([limit], safety_margin_pct=0)
     async with throttler.in_flight("a", departed=False) as slot:
-        throttler.learn(Answer(429, {"Retry-After": "7"}), "a", await throttler.hold("a"))
+        throttler.learn(Answer(418, {"Retry-After": "7"}), "a", await throttler.hold("a"))
         await slot.depart()
         assert asyncio.get_running_loop().time() == 7
 

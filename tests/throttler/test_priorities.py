@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -119,6 +120,32 @@ async def test_a_heavy_call_is_not_starved_by_light_ones_of_its_priority() -> No
 
 
 @virtual_time
+@pytest.mark.parametrize("name", ["acquire", "hold", "charge", "execute_task", "in_flight"])
+async def test_one_call_may_wait_without_a_bound(name: str) -> None:
+    limited = throttler(2, max_wait=0.5)
+    await full(limited)
+    with pytest.raises(ThrottleTimeoutError):  # None is the throttler's own
+        await limited.acquire("query", max_wait=None)
+    limited.block(1e10)  # longer than any number that stands for ever
+    start = asyncio.get_running_loop().time()
+    begun = getattr(limited, name)("query", max_wait=math.inf)
+    waits = asyncio.ensure_future(begun.__aenter__() if hasattr(begun, "__aenter__") else begun)
+    await asyncio.sleep(3600.0)
+    limited.unblock()
+    await waits
+    assert asyncio.get_running_loop().time() - start == pytest.approx(3600.0)
+
+
+@virtual_time
+async def test_a_throttler_may_be_without_a_bound() -> None:
+    limited = throttler(2, max_wait=math.inf)
+    await full(limited)
+    start = asyncio.get_running_loop().time()
+    await limited.acquire("query")
+    assert asyncio.get_running_loop().time() - start == pytest.approx(1.0)
+
+
+@virtual_time
 async def test_who_cannot_be_served_in_time_is_told_at_once() -> None:
     events: list[Event] = []
     limited = throttler(2, hook=events.append)
@@ -130,7 +157,7 @@ async def test_who_cannot_be_served_in_time_is_told_at_once() -> None:
     assert caught.value.outcome is Outcome.NOT_SENT
     assert caught.value.limit_id == "query"
     assert caught.value.forecast_s == pytest.approx(1.0)
-    assert events == [ThrottleRefused("query", 0.0, caught.value.forecast_s or 0)]
+    assert events == [ThrottleRefused("query", 0.0, caught.value.forecast_s or 0, "ip")]
     await limited.acquire("query", max_wait=1.1)
     assert asyncio.get_running_loop().time() - start == pytest.approx(1.0)
     assert isinstance(events[1], ThrottleWaited)
@@ -162,7 +189,7 @@ async def test_a_wait_that_turned_out_too_long_ends_in_time_and_pays_nothing() -
             await limited.acquire("query", max_wait=2.0)
         assert limited.snapshot()["query"].waiting == 0
     assert asyncio.get_running_loop().time() - start == pytest.approx(2.0)
-    assert events == [ThrottleRefused("query", 2.0, 2.0)]
+    assert events == [ThrottleRefused("query", 2.0, 2.0, "ip")]
     assert limited.snapshot()["ip"].used == 2
     assert limited.snapshot()["query"].waiting == 0
 
@@ -203,7 +230,7 @@ async def test_a_cancelled_caller_with_a_longest_wait_leaves_nothing_behind() ->
     assert limited.snapshot()["ip"].used == 0
 
 
-@pytest.mark.parametrize("max_wait", [-1, float("nan"), float("inf"), "1", True])
+@pytest.mark.parametrize("max_wait", [-1, float("nan"), float("-inf"), "1", True])
 async def test_a_longest_wait_is_seconds_also_where_nothing_waits(max_wait: Any) -> None:
     limited = throttler(2)
     for ask in (limited.in_flight, limited.execute_task):

@@ -268,7 +268,7 @@ async def test_a_hook_hears_who_waited_and_how_long() -> None:
     await throttler.acquire("b")  # others wait, but not for this
     assert heard == []
     await finish(tasks)
-    assert heard == [ThrottleWaited("a", 2.0), ThrottleWaited("a", 4.0)]
+    assert heard == [ThrottleWaited("a", 2.0, "a"), ThrottleWaited("a", 4.0, "a")]
 
 
 @virtual_time

@@ -21,6 +21,7 @@ __all__ = [
     "SharedLimits",
     "SharedUsage",
     "StoreLostError",
+    "lifts_s",
 ]
 
 
@@ -33,6 +34,17 @@ class StoreLostError(Exception):
     def __init__(self, reason: str, is_final: bool = False) -> None:
         super().__init__(reason)
         self.is_final = is_final
+
+
+_PREPARES_S = 5.0
+
+
+def lifts_s(limit: Capacity) -> float:
+    """Return for how long a call may be prepared: what takes longer is charged anew.
+
+    A store that was lost has to stay quiet for so long besides: nobody knows of such a call yet.
+    """
+    return min(limit.time_interval, _PREPARES_S)
 
 
 class Hold(IntEnum):
@@ -92,12 +104,13 @@ class Batch:
 
     `everything` asks for the usage of all limits. `reset` says that the store may not know all that
     was sent: it lets nothing go under any limit until all of it has left every window. `unblocks`
-    end what was blocked before, and not that pause; `blocks` are seconds by limit id.
+    end what was blocked so many seconds ago or before, and not that pause; `blocks` are seconds by
+    limit id.
     """
 
     reset: bool = False
     everything: bool = False
-    unblocks: Sequence[str] = ()
+    unblocks: Mapping[str, float] = field(default_factory=dict)
     blocks: Mapping[str, float] = field(default_factory=dict)
     seen: Sequence[Seen] = ()
     renewals: Sequence[Call] = ()
@@ -146,8 +159,8 @@ class Reply(NamedTuple):
     below zero where it may be free before, which nobody knows of calls under way.
     Where `forgot` is true, nothing was done: the store lost its counts since it was asked last, and
     is to be asked the same with `reset`. `had_forgot` tells, after a reset, that it would have said
-    so. `paused_s` is for how long it is quiet at most, after a
-    reset or for others that have to come back.
+    so. `paused_s` is for how long it is quiet at most, after a reset or for others that have to
+    come back. `unblocked` are limits that were blocked until now, and for how many seconds more.
     """
 
     forgot: bool
@@ -156,6 +169,7 @@ class Reply(NamedTuple):
     corrections: Sequence[Correction] = ()
     paused_s: float = 0.0
     had_forgot: bool = False
+    unblocked: Sequence[tuple[str, float]] = ()
 
 
 class SharedLimits(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from networkpype.errors import ConfigurationError, MissingCredentialsError
@@ -12,7 +12,13 @@ from networkpype.websocket.subscriptions import Subscription
 if TYPE_CHECKING:
     from networkpype.auth.patterns.base import WebSocketAuthPattern
 
-__all__ = ["check_connect_options", "check_most", "check_subscriptions", "logs_in"]
+__all__ = [
+    "check_connect_options",
+    "check_most",
+    "check_subscription",
+    "check_subscriptions",
+    "logs_in",
+]
 
 _CONNECT_OPTIONS = PASSED_ON | {
     "auto_ping",
@@ -36,9 +42,23 @@ def check_connect_options(given: Mapping[str, Any]) -> None:
 
 
 def check_subscriptions(given: Iterable[Subscription] | Subscription) -> None:
-    """Refuse a single one where a list is wanted."""
+    """Refuse a single one where a list is wanted, an iterator, and what is none."""
     if isinstance(given, Subscription):
         raise ConfigurationError("subscriptions is one Subscription; pass a list")
+    # An iterator would be empty when it is read again.
+    if isinstance(given, (str, bytes, Iterator)) or not isinstance(given, Iterable):
+        raise ConfigurationError(f"subscriptions is a {type(given).__name__}; pass a list")
+    for each in given:
+        check_subscription(each)
+
+
+def check_subscription(given: object) -> None:
+    """Refuse what is no Subscription, such as the name of a channel."""
+    if not isinstance(given, Subscription):
+        raise ConfigurationError(
+            f"a subscription is a {type(given).__name__}; pass a Subscription(channel, dialect), "
+            "with a dialect such as those in networkpype.websocket.dialects"
+        )
 
 
 def check_most(name: str, most: int | None) -> None:

@@ -23,7 +23,7 @@ from networkpype.redact import mask_url
 from networkpype.websocket.request import WebSocketRequest
 from networkpype.websocket.response import WebSocketResponse
 from networkpype.websocket.session.buffer import Buffer, SessionQueue
-from networkpype.websocket.session.checks import check_most
+from networkpype.websocket.session.checks import check_most, check_subscription
 from networkpype.websocket.session.link import Link
 from networkpype.websocket.session.options import LinkOptions, as_request
 from networkpype.websocket.session.reading import SessionReader
@@ -158,8 +158,15 @@ class WebSocketSession(SessionReader):
         """Want these, from now on and after every reconnect; each `add` takes one `remove`.
 
         Raises ConfigurationError, and adds none, where there would be more than `max_subscriptions`
-        or one cannot be asked for by this session.
+        or one cannot be asked for by this session; what ended it, or NotConnectedError after
+        `close`, for a session does not open again.
         """
+        if self._is_over:
+            self._raise_if_failed()
+            raise NotConnectedError(
+                f"{self!r} is closed for good, so nothing was subscribed; get another from the "
+                "factory"
+            )
         self.check(subscriptions)
         keys = {each.key for each in subscriptions if each.key not in self._wanted}
         if len(keys - self.stuck) > self.room:  # what is delivered still needs no other place
@@ -175,10 +182,7 @@ class WebSocketSession(SessionReader):
     def check(self, subscriptions: Iterable[Subscription]) -> None:
         """Refuse what this session could never ask for."""
         for subscription in subscriptions:
-            if not isinstance(subscription, Subscription):
-                raise ConfigurationError(
-                    f"a subscription is a {type(subscription).__name__}; pass a Subscription"
-                )
+            check_subscription(subscription)
             if subscription.private and self._auth is None:
                 raise MissingCredentialsError(
                     f"{subscription!r} is private and no auth is configured; pass auth= to "

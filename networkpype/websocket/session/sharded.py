@@ -118,8 +118,15 @@ class ShardedSession(StreamReader):
         """Want these, from now on and after every reconnect; each `add` takes one `remove`.
 
         Opens connections where the others are full. Raises ConfigurationError, and adds none, where
-        one cannot be asked for.
+        one cannot be asked for; what ended it, or NotConnectedError after `close`.
         """
+        if self._is_over:
+            self._raise_if_over(
+                NotConnectedError(
+                    f"{self!r} is closed for good, so nothing was subscribed; get another from the "
+                    "factory"
+                )
+            )
         self._template.check(subscriptions)
         for subscription in subscriptions:
             if self._wanted.add(subscription):

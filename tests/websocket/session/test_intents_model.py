@@ -362,7 +362,9 @@ class Intents(RuleBasedStateMachine):
         self.subscribed_is_what_is_wanted()
 
 
-Intents.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+Intents.TestCase.settings = settings(
+    max_examples=settings().max_examples * 3 // 2, stateful_step_count=60, deadline=None
+)
 TestIntents = Intents.TestCase
 
 
