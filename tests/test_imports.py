@@ -118,6 +118,7 @@ INSIDE = (
         "throttler.shared_calls",
         "throttler.shared_deadlines",
         "throttler.shared_loss",
+        "throttler.shared_outbox",
     }
     | {
         "throttler.shared_queue",

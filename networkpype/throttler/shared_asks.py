@@ -15,9 +15,21 @@ __all__ = ["Asked", "Ticket", "ask_of", "chosen"]
 
 
 class Ticket:
-    """A caller that waits; `judged` once the store has let it wait, `again` if that is not sure."""
+    """A caller that waits; `judged` once the store has let it wait, `again` if that is not sure.
 
-    __slots__ = ("again", "asked_at", "call_id", "deadline", "future", "hold", "judged")
+    `bottleneck` is the limit that held it up first, as far as is known.
+    """
+
+    __slots__ = (
+        "again",
+        "asked_at",
+        "bottleneck",
+        "call_id",
+        "deadline",
+        "future",
+        "hold",
+        "judged",
+    )
 
     def __init__(
         self,
@@ -33,6 +45,7 @@ class Ticket:
         self.asked_at = asked_at
         self.deadline = deadline
         self.judged = False
+        self.bottleneck = ""
         self.again = False
 
     def done(self) -> bool:

@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from networkpype.errors import ThrottleTimeoutError
 from networkpype.hooks import Hook, ThrottleRefused, emit
+from networkpype.throttler.bottleneck import NO_BOTTLENECK
 from networkpype.throttler.kinds import Priority
 from networkpype.throttler.lines import Lane, Lines
 from networkpype.throttler.shared_asks import Ticket
 from networkpype.throttler.shared_loss import Loss
+from networkpype.throttler.shared_told import Told
 
 __all__ = ["Deadlines"]
 
@@ -24,12 +26,14 @@ class Deadlines:
         loss: Loss,
         hook: Hook | None,
         step_out: Callable[[Lane, Ticket], None],
+        told: Told,
         now: Callable[[], float],
     ) -> None:
         self._lines = lines
         self._loss = loss
         self._hook = hook
         self._step_out = step_out
+        self._told = told
         self._now = now
         self._set = 0
 
@@ -71,10 +75,15 @@ class Deadlines:
         self, lane: Lane, waited_s: float, max_wait_s: float, forecast_s: float
     ) -> ThrottleTimeoutError:
         """Tell the hook, and return what the caller is to be told."""
-        emit(self._hook, ThrottleRefused(lane.limit_id, waited_s, forecast_s))
+        # While the store is lost nothing that it told holds anybody up.
+        bottleneck, why, _ = NO_BOTTLENECK
+        if not self._loss.is_on:
+            bottleneck, why, _ = self._told.bottleneck(lane, self._now())
+        emit(self._hook, ThrottleRefused(lane.limit_id, waited_s, forecast_s, bottleneck))
         within = f'rate limit "{lane.limit_id}" within max_wait={max_wait_s:g} s'
         if not self._loss.is_on:
-            said = f"no room under {within} (it takes {forecast_s:.3g} s at least)"
+            why = why or f"it takes {forecast_s:.3g} s at least"
+            said = f"no room under {within}: {why}"
             fix = "wait longer, or send less"
         else:
             percent = self._loss.local_share_pct
@@ -85,6 +94,7 @@ class Deadlines:
             f"{said}; nothing was sent: {fix}",
             limit_id=lane.limit_id,
             forecast_s=forecast_s,
+            bottleneck=bottleneck,
         )
 
     def _give_up(self, lane: Lane, ticket: Ticket) -> None:

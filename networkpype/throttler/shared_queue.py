@@ -25,9 +25,10 @@ from networkpype.throttler.local_queue import Grant
 from networkpype.throttler.local_share import LocalShare
 from networkpype.throttler.on_loop import OnLoop
 from networkpype.throttler.shared_asks import Asked, Ticket, ask_of, chosen
-from networkpype.throttler.shared_calls import Outbox, SharedCall, SharedLane
+from networkpype.throttler.shared_calls import SharedCall, SharedLane
 from networkpype.throttler.shared_deadlines import Deadlines
 from networkpype.throttler.shared_loss import Loss
+from networkpype.throttler.shared_outbox import Outbox
 from networkpype.throttler.shared_told import Told
 from networkpype.throttler.store.base import (
     Account,
@@ -78,7 +79,7 @@ class SharedQueue(OnLoop):
         self.share: LocalShare | None = None
         self._capacities: dict[str, Capacity] = {}
         limits = self._limits
-        self._outbox = Outbox(limits.lease_s, limits.guard_s, self.look, lambda: self.now())
+        self._outbox = Outbox(limits.lease_s, limits.guard_s, self.look, self._time)
         self._told = Told(self._outbox.held)
         self._asks: asyncio.Future[None] | None = None
         self._is_closed = False
@@ -88,7 +89,9 @@ class SharedQueue(OnLoop):
         self._share_at = math.inf
         self._task: asyncio.Task[None] | None = None
         self._loss = Loss(hook, store.local_share_pct)
-        self._deadlines = Deadlines(self._lines, self._loss, hook, self._step_out, self.now)
+        self._deadlines = Deadlines(
+            self._lines, self._loss, hook, self._step_out, self._told, self._time
+        )
         self._reset = False
         self._heard: asyncio.Event | None = None
 
@@ -207,6 +210,8 @@ class SharedQueue(OnLoop):
                 if granted is not None:
                     return granted, asked_at
             else:
+                if self._hook is not None and ask_at > asked_at:
+                    ticket.bottleneck = self._told.bottleneck(lane, asked_at).limit_id
                 self._ask(ask_at)
         alarm = None
         if max_wait_s is not None:
@@ -220,7 +225,8 @@ class SharedQueue(OnLoop):
             if alarm is not None:
                 self._deadlines.clear(alarm)
         if self._hook is not None and (ticket.judged or ticket.again or ask_at > asked_at):
-            emit(self._hook, ThrottleWaited(lane.limit_id, self.now() - asked_at))
+            waited_s = self.now() - asked_at
+            emit(self._hook, ThrottleWaited(lane.limit_id, waited_s, ticket.bottleneck))
         return call, granted_at
 
     def look(self) -> None:
@@ -332,6 +338,9 @@ class SharedQueue(OnLoop):
                 self.look()
         return None
 
+    def _time(self) -> float:
+        return self.now()  # which is another function on every loop
+
     def _ask(self, at: float) -> None:
         if self._lines.waiting:
             self._ask_at = min(self._ask_at, at)
@@ -401,6 +410,8 @@ class SharedQueue(OnLoop):
         for each, wait_s in zip(asked, reply.waits, strict=True):
             if wait_s:
                 each.ticket.again = False
+                if self._hook is not None and not each.ticket.judged:
+                    each.ticket.bottleneck = self._told.bottleneck(each.lane, now).limit_id
                 each.ticket.judged = True
                 refused.setdefault(each.key, wait_s)
             else:

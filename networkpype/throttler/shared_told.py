@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 
+from networkpype.throttler.bottleneck import Bottleneck, find_bottleneck
 from networkpype.throttler.kinds import LimitKind, Priority
 from networkpype.throttler.lines import Lane
 from networkpype.throttler.store.base import Capacity, Usage
@@ -87,6 +88,11 @@ class Told:
         limit, usage = self._capacities.get(limit_id), self.usage(limit_id, now)
         free = 0.0 if limit is None else limit.units - usage.used
         return units <= free and usage.blocked_until <= now
+
+    def bottleneck(self, lane: Lane, now: float) -> Bottleneck:
+        """Return what holds a call of this lane up, as things stood when the store told last."""
+        usages = {each.limit_id: self.usage(each.limit_id, now) for each in lane.charges}
+        return find_bottleneck(lane.charges, usages, self._capacities, now)
 
     def full_until(self, lane: Lane, now: float) -> float:
         """Return until when a caller that has just come need not ask: `now`, or a moment later.

@@ -900,3 +900,30 @@ async def test_one_that_goes_before_others_asks_even_where_calls_here_fill_the_l
         assert len(store.batches) == 2
         waits.cancel()
         await asyncio.wait({waits})
+
+
+@virtual_time
+async def test_what_holds_a_call_up_is_named() -> None:
+    store = MadeUp()
+    linked = [LinkedLimitWeightPair("ip", 1), LinkedLimitWeightPair("open", 1)]
+    throttler, events = make(
+        store,
+        RateLimit("order", 100, 1.0, linked_limits=linked),
+        RateLimit("ip", 2, 60.0),
+        RateLimit.concurrent("open", 5),
+    )
+    for _ in range(2):
+        async with throttler.in_flight("order"):
+            pass
+    with pytest.raises(ThrottleTimeoutError, match=r'"ip" is full \(2 of 2') as raised:
+        async with throttler.in_flight("order", max_wait=1.0):
+            pass
+    assert raised.value.bottleneck == "ip"
+    async with throttler.in_flight("order"):
+        pass
+    assert [getattr(event, "bottleneck", None) for event in events] == ["ip", "ip"]
+    throttler.block(30.0, ["open"])
+    await asyncio.sleep(0.1)
+    with pytest.raises(ThrottleTimeoutError, match='"open" is blocked: no call is wanted for'):
+        async with throttler.in_flight("order", max_wait=1.0):
+            pass
