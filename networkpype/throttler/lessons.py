@@ -109,9 +109,8 @@ class Lessons:
         """Return what the learner tells; an error is logged once where that is no list of it."""
         told: object = learner(answer, limit_id)
         lessons = None
-        # A lesson is a tuple, and would be taken for a list of its fields.
-        if isinstance(told, Iterable) and not isinstance(told, (str, bytes, *_LESSONS)):
-            lessons = list(told)
+        if isinstance(told, Iterable) and not isinstance(told, (str, bytes)):
+            lessons = list(told)  # of a lesson by itself its fields, which are none
         if lessons is not None and all(isinstance(each, _LESSONS) for each in lessons):
             return lessons
         if (number, "") not in self._faulty:

@@ -218,3 +218,13 @@ async def test_a_key_that_a_refused_subscribe_echoes_is_hidden() -> None:
     _, (_, fail) = login.received(WebSocketResponse(refused), 1.0, 1)
     assert isinstance(fail, do.Fail)
     assert str(fail.error) == "the exchange refused the login: invalid key ***"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NOT_SENT, Outcome.REJECTED])
+def test_what_another_process_was_refused_rests_and_does_not_end_it(outcome: Outcome) -> None:
+    play = Play()
+    play.dial()
+    play.unprepared(AuthenticationError("refused the refresh token", outcome=outcome))
+    is_over = outcome is Outcome.REJECTED
+    assert (play.login.state is LoginState.FAILED) is is_over
+    assert (play.login.next_deadline is None) is is_over

@@ -38,6 +38,10 @@ def five_linked(store: LimitStore | None = None) -> tuple[AsyncThrottler, list[E
     return AsyncThrottler(limits, safety_margin_pct=0, hook=events.append, store=store), events
 
 
+def waited(seconds: Any, bottleneck: str) -> ThrottleWaited:
+    return ThrottleWaited("p", pytest.approx(seconds), bottleneck)  # type: ignore[arg-type]
+
+
 async def refusal(throttler: AsyncThrottler, limit_id: str, **terms: Any) -> ThrottleTimeoutError:
     with pytest.raises(ThrottleTimeoutError) as caught:
         async with throttler.in_flight(limit_id, **{"max_wait": 0.3, **terms}):
@@ -57,9 +61,10 @@ async def test_the_one_of_five_that_is_full_is_named() -> None:
         "least); nothing was sent: wait longer, or send less"
     )
     assert (error.limit_id, error.bottleneck) == ("p", "ip")
-    assert events == [ThrottleRefused("p", 0.0, pytest.approx(8.69), "ip")]
+    assert events == [ThrottleRefused("p", 0.0, error.forecast_s or 0, "ip")]
+    assert error.forecast_s == pytest.approx(8.69)
     async with throttler.in_flight("p"):
-        assert events[1:] == [ThrottleWaited("p", pytest.approx(8.69), "ip")]
+        assert events[1:] == [waited(8.69, "ip")]
 
 
 @virtual_time
@@ -74,7 +79,18 @@ async def test_of_two_that_are_full_it_is_the_one_that_has_room_last() -> None:
     waits = asyncio.create_task(throttler.hold("p"))
     await asyncio.sleep(10)
     throttler.settle(await waits)
-    assert events[-1] == ThrottleWaited("p", pytest.approx(10.0), "ip")
+    assert events[-1] == waited(10.0, "ip")
+
+
+@virtual_time
+async def test_a_limit_that_has_room_for_the_call_itself_is_none() -> None:
+    throttler, events = five_linked()
+    for _ in range(9):
+        await throttler.acquire("ip")  # the last unit is for the call
+    for _ in range(5):
+        await throttler.acquire("bucket")
+    await throttler.hold("p")
+    assert events == [waited(1.0, "bucket")]
 
 
 @virtual_time
@@ -94,7 +110,10 @@ async def test_calls_under_way_hold_a_call_up_until_it_gives_up() -> None:
         error = await refusal(throttler, "p")  # one may be over at any time
     assert error.bottleneck == "slots"
     assert '"slots" is full (2 of 2); nothing was sent' in str(error)
-    assert events == [ThrottleRefused("p", pytest.approx(0.3), 0.3, "slots")]
+    [told] = events
+    assert isinstance(told, ThrottleRefused)
+    assert told.waited_s == pytest.approx(0.3)
+    assert told.bottleneck == "slots"
 
 
 @virtual_time
