@@ -60,6 +60,7 @@ class Configuration:
             for limit_id, limit in self.limits.items()
             if not (callable(limit.weight) or any(callable(p.weight) for p in limit.linked_limits))
         }
+        self._warn_of_links()
         self._warn_of_too_heavy()
 
     def with_limits(self, rate_limits: Iterable[RateLimit]) -> Configuration:
@@ -132,6 +133,18 @@ class Configuration:
     def _reserve(self, limit_id: str, priority: Priority) -> int:
         reserved: Mapping[Priority, int] = self.limits[limit_id].reserved
         return sum(units for better, units in reserved.items() if better < priority)
+
+    def _warn_of_links(self) -> None:
+        """Tell of weights that add up because a limit is named twice, which may be a slip."""
+        for limit_id, limit in self.limits.items():
+            named = [limit_id, *(pair.limit_id for pair in limit.linked_limits)]
+            for name in {name: None for name in named if named.count(name) > 1}:
+                to = "itself" if name == limit_id else f'"{name}" twice'
+                _log.warning(
+                    'rate limit "%s" is linked to %s: a call is charged the sum of the weights; '
+                    "write it once",
+                    *(limit_id, to),
+                )
 
     def _warn_of_too_heavy(self) -> None:
         """Tell of calls that could never be sent while somebody looks, before the first is made."""

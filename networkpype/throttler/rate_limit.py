@@ -56,8 +56,7 @@ class RateLimit:
     ``{Priority.CANCEL: 50}`` leaves 50 units that only cancels may use.
 
     Raises ConfigurationError for an empty id, a limit below 1, a negative weight, an interval that
-    is not positive and finite, more reserved than there is, or a limit that is linked to itself or
-    twice to the same one: write one pair with the sum of the weights.
+    is not positive and finite, or more reserved than there is.
     """
 
     limit_id: str
@@ -141,23 +140,8 @@ class RateLimit:
                     f"{owner}: linked_limits holds {pair!r}; "
                     'write LinkedLimitWeightPair("its id", weight)'
                 )
-        self._check_links(owner)
         self._check_kind(owner)
         self._check_order(owner)
-
-    def _check_links(self, owner: str) -> None:
-        linked = [pair.limit_id for pair in self.linked_limits]
-        if self.limit_id in linked:
-            raise ConfigurationError(
-                f"{owner} is linked to itself, which a call is charged under anyhow; remove the "
-                "link, and write weight= for what a call costs here"
-            )
-        twice = next((name for name in linked if linked.count(name) > 1), None)
-        if twice is not None:
-            raise ConfigurationError(
-                f'{owner} is linked twice to "{twice}"; write one LinkedLimitWeightPair with the '
-                "sum of the weights"
-            )
 
     def _check_kind(self, owner: str) -> None:
         if not isinstance(self.kind, LimitKind):

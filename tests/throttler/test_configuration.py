@@ -203,22 +203,23 @@ def test_what_is_free_is_free_now() -> None:
 
 
 @pytest.mark.parametrize(
-    ("links", "fix"),
-    [(["ip", "b", "ip"], 'linked twice to "ip"; write one Linked'), (["a"], "linked to itself")],
+    ("links", "used", "slip"),
+    [
+        (["ip", "b", "ip"], {"a": 2, "ip": 6, "b": 3}, 'linked to "ip" twice'),
+        (["a", "a"], {"a": 8, "ip": 0, "b": 0}, "linked to itself"),
+        (["ip", "b"], {"a": 2, "ip": 3, "b": 3}, ""),
+    ],
 )
-def test_a_limit_is_linked_once_to_another(links: list[str], fix: str) -> None:
-    pairs = [LinkedLimitWeightPair(name) for name in links]
-    with pytest.raises(ConfigurationError, match=fix):
-        RateLimit("a", 10, 60, linked_limits=pairs)
-    late = RateLimit("a", 10, 60)
-    late.linked_limits.extend(pairs)  # a list that was changed after it was looked at
+async def test_weights_under_one_limit_named_twice_add_up_and_are_told_of(
+    links: list[str], used: dict[str, int], slip: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    pairs = [LinkedLimitWeightPair(name, 3) for name in links]
     others = [RateLimit("ip", 10, 60), RateLimit("b", 10, 60)]
-    with pytest.raises(ConfigurationError, match=fix):
-        AsyncThrottler([late, *others])
-    throttler = AsyncThrottler([RateLimit("a", 7, 60)], safety_margin_pct=0)
-    with pytest.raises(ConfigurationError, match=fix):
-        throttler.rate_limits = [late, *others]
-    assert throttler.snapshot()["a"].capacity == 7
+    throttler = AsyncThrottler([RateLimit("a", 10, 60, 2, pairs), *others])
+    await throttler.acquire("a")
+    assert {name: usage.used for name, usage in throttler.snapshot().items()} == used
+    said = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert [slip in each for each in said] == [True] * bool(slip)
 
 
 def heavy_limits(weigh: Any = 1) -> list[RateLimit]:
