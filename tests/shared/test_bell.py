@@ -100,8 +100,9 @@ async def runs(redis: OwnRedis) -> int:
     return int(told["cmdstat_evalsha"]["calls"])
 
 
-async def is_listened_to(redis: OwnRedis) -> bool:
-    return "cmd=blpop" in await redis.say("CLIENT", "LIST")
+async def listen(redis: OwnRedis, clients: int) -> bool:
+    told: str = await redis.say("CLIENT", "LIST")
+    return told.count("cmd=blpop") == clients
 
 
 async def is_alone(redis: OwnRedis) -> bool:
@@ -127,7 +128,7 @@ async def test_a_process_that_waits_hardly_asks(redis: OwnRedis) -> None:
         one, other = throttler_of(here), throttler_of(there)
         async with one.in_flight("open"):
             waits = asyncio.create_task(take_turns(other, other, 1))
-            await asyncio.sleep(0.3)  # it listens by now
+            await until(lambda: listen(redis, 1))
             before = await runs(redis)
             await asyncio.sleep(1.0)
             assert await runs(redis) - before <= 25  # every 20 ms it would be 50
@@ -150,7 +151,7 @@ async def test_closing_while_it_listens_leaves_no_connection(redis: OwnRedis) ->
         one, other = throttler_of(here), throttler_of(here)
         async with one.in_flight("open"):
             waits = asyncio.create_task(take_turns(other, other, 1))
-            await until(lambda: is_listened_to(redis))
+            await until(lambda: listen(redis, 1))
             waits.cancel()
             await asyncio.wait({waits})
     await until(lambda: is_alone(redis))
@@ -182,7 +183,7 @@ async def test_those_who_wait_for_what_is_reserved_do_not_wake_each_other(redis:
         )
         async with holder.in_flight("open"):
             tasks = [asyncio.create_task(take_turns(each, each, 1)) for each in waiting]
-            await asyncio.sleep(0.3)
+            await until(lambda: listen(redis, 2))
             before = await runs(redis)
             await asyncio.sleep(1.0)
             assert await runs(redis) - before <= 50  # every 100 ms each: 20; awake, thousands
