@@ -12,16 +12,16 @@ from pydantic import SecretStr
 
 from networkpype import RedisLimitStore, RedisNonces, RedisTokens
 from networkpype.auth.access_tokens import HeldTokens
-from networkpype.errors import AuthenticationError, ConfigurationError
+from networkpype.errors import ConfigurationError
 from networkpype.shared.link import RedisLink, RedisLostError, Script
+from tests.shared.failover import play_failover
 from tests.shared.own_cluster import DEADLINE_S, OwnCluster, until
 from tests.shared.own_redis import OwnRedis, needs_redis
-from tests.shared.traffic import UNITS, Counting, Renewing, Traffic, once_it_answers
+from tests.shared.traffic import UNITS, Counting, Traffic, once_it_answers
 
 pytestmark = needs_redis
 
 NAME = "shared"
-INTERVAL_S = 4.0  # longer than a failover takes, or what is lost would not count any more
 TAG = f"{{networkpype:{NAME}}}"
 COUNT = Script("return {redis.call('INCR', KEYS[1]), ARGV[1]}")
 
@@ -50,42 +50,15 @@ async def test_a_failover_that_loses_counts_breaks_no_limit_and_loses_no_call(
     tmp_path: Path,
 ) -> None:
     async with OwnCluster(tmp_path, TAG) as cluster:
-        nonces = Counting(cluster.client, NAME)
         account = next(
             each
             for each in map(str, range(99))
             if cluster.node_of(f"{{networkpype:{NAME}:{each}}}") is cluster.owner
         )
-        tokens = Renewing(cluster.client, NAME, account)
-        async with Traffic(cluster.client, NAME, INTERVAL_S) as traffic:
-            given = await nonces.take(0, 2) + await nonces.take(1, 2)
-            assert [await tokens.renew(0), await tokens.renew(1)] == ["access 1"] * 2
-            traffic.allow(2, 0, 1, 2)
-            await traffic.all_done()
-            await cluster.cut_off(cluster.owner)
-            given += await nonces.take(0, 20)
-            assert await tokens.renew(0) == "access 2"
-            traffic.allow((UNITS - 6) // 2, 0, 1)  # none of which the replica knows
-            await traffic.all_done()
-            traffic.allow(UNITS, 2)  # nor does who asks first then
-            cluster.owner.kill()
-            # Whoever comes first then knows of none that were given last.
-            given += await nonces.take(2, 3) + await nonces.take(1, 3) + await nonces.take(0, 3)
-            # The refresh token that was lost is known to one of the two alone.
-            with pytest.raises(AuthenticationError):
-                await tokens.renew(1)
-            assert [await tokens.renew(0), await tokens.renew(1)] == ["access 3"] * 2
-            assert tokens.tried == [f"refresh {n}" for n in (0, 1, 1, 2)]
-            await until(lambda: traffic.is_back)
-            await traffic.all_done()
-            await traffic.finish()
-        await nonces.close()
-        await tokens.close()
-    assert traffic.most_in_a_window <= UNITS
-    assert traffic.begun == traffic.ended == len(traffic.arrived)
-    assert traffic.changes == [["LimitStoreLost", "LimitStoreRestored"]] * 3
-    assert traffic.forgot
-    assert given == sorted(set(given))
+        owner = cluster.owner
+        await play_failover(
+            cluster.client, NAME, account, lambda: cluster.cut_off(owner), owner.kill
+        )
 
 
 async def test_a_node_that_hangs_keeps_nobody_from_its_replica(tmp_path: Path) -> None:

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from networkpype import RedisLimitStore
-from networkpype.errors import AuthenticationError, ConfigurationError, TransportError
+from networkpype.errors import ConfigurationError, TransportError
 from networkpype.shared.link import RedisLink, Script
+from tests.shared.failover import play_failover
 from tests.shared.own_cluster import SERVICE, OwnSentinels, until
 from tests.shared.own_redis import needs_redis
-from tests.shared.traffic import UNITS, Counting, Renewing, Traffic, once_it_answers
+from tests.shared.traffic import once_it_answers
 
 pytestmark = needs_redis
 
 NAME = "shared"
-INTERVAL_S = 4.0  # longer than a failover takes, or what is lost would not count any more
 COUNT = Script("return redis.call('INCR', KEYS[1])")
 
 
@@ -37,38 +37,8 @@ async def test_a_failover_that_loses_counts_breaks_no_limit_and_loses_no_call(
     tmp_path: Path,
 ) -> None:
     async with OwnSentinels(tmp_path) as own:
-        nonces = Counting(own.client, NAME)
-        account = "account"
-        tokens = Renewing(own.client, NAME, account)
-        async with Traffic(own.client, NAME, INTERVAL_S) as traffic:
-            given = await nonces.take(0, 2) + await nonces.take(1, 2)
-            assert [await tokens.renew(0), await tokens.renew(1)] == ["access 1"] * 2
-            traffic.allow(2, 0, 1, 2)
-            await traffic.all_done()
-            await own.cut_off(own.master)
-            given += await nonces.take(0, 20)
-            assert await tokens.renew(0) == "access 2"
-            traffic.allow((UNITS - 6) // 2, 0, 1)  # none of which the replica knows
-            await traffic.all_done()
-            traffic.allow(UNITS, 2)  # nor does who asks first then
-            own.master.kill()
-            # Whoever comes first then knows of none that were given last.
-            given += await nonces.take(2, 3) + await nonces.take(1, 3) + await nonces.take(0, 3)
-            # The refresh token that was lost is known to one of the two alone.
-            with pytest.raises(AuthenticationError):
-                await tokens.renew(1)
-            assert [await tokens.renew(0), await tokens.renew(1)] == ["access 3"] * 2
-            assert tokens.tried == [f"refresh {n}" for n in (0, 1, 1, 2)]
-            await until(lambda: traffic.is_back)
-            await traffic.all_done()
-            await traffic.finish()
-        await nonces.close()
-        await tokens.close()
-    assert traffic.most_in_a_window <= UNITS
-    assert traffic.begun == traffic.ended == len(traffic.arrived)
-    assert traffic.changes == [["LimitStoreLost", "LimitStoreRestored"]] * 3
-    assert traffic.forgot
-    assert given == sorted(set(given))
+        master = own.master
+        await play_failover(own.client, NAME, "account", lambda: own.cut_off(master), master.kill)
 
 
 async def test_neither_what_hangs_nor_who_knows_less_keeps_it_from_the_replica(
